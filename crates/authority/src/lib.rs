@@ -1,0 +1,1 @@
+//! Leaf certificates for intercepted names, minted from a sandbox's own authority.

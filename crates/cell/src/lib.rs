@@ -1,0 +1,1 @@
+//! The life of a sandbox on the kernel, one file per step.

@@ -1,0 +1,1 @@
+//! Secret values in memory: the lease table, sealed leases, placeholders and injectors.

@@ -1,0 +1,1 @@
+//! Resolve, refuse denied addresses, connect, verify and pool upstream connections.

@@ -1,0 +1,1 @@
+//! The record of every outbound call: append-only segments and their shipping.

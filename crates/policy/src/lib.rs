@@ -1,0 +1,1 @@
+//! Host patterns, rules and the decision: pure functions over a snapshot.

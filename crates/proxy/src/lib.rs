@@ -1,0 +1,1 @@
+//! The life of a connection out of a sandbox, one file per step.

@@ -1,0 +1,1 @@
+//! The one crate with unsafe code: kernel calls that rustix does not offer.
