@@ -1,0 +1,1 @@
+"""`openmiosa up`: three siblings (cell, egressd, server), started, watched and ended together."""

@@ -1,0 +1,111 @@
+"""Where an installation keeps what: the state folder, the run folder with its sockets, and who owns them."""
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+# The id that egressd runs under when root starts the system: far above login and container ranges, next to cell's own (0x70000000 and up).
+EGRESS_UID = 0x6FFF_F000
+# Linux takes 107 bytes for a socket's path; the longest name in the run folder is `listeners.sock`.
+_LONGEST_SOCKET = 100
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folders and files of one installation."""
+
+    state: Path
+    run: Path
+
+    @property
+    def config(self) -> Path:
+        """The one configuration file, when no other is named."""
+        return self.state / "openmiosa.toml"
+
+    @property
+    def egress_config(self) -> Path:
+        """The sections that egressd reads, written by `up`: egressd need not be able to read the rest."""
+        return self.run / "egressd.toml"
+
+    @property
+    def journal(self) -> Path:
+        """egressd's append-only segments."""
+        return self.state / "journal"
+
+    @property
+    def cell(self) -> Path:
+        """The writable folders of the sandboxes."""
+        return self.state / "cell"
+
+    @property
+    def templates(self) -> Path:
+        """Layers that `openmiosa template build` made."""
+        return self.state / "templates"
+
+    @property
+    def log(self) -> Path:
+        """One log file a program."""
+        return self.state / "log"
+
+    @property
+    def up(self) -> Path:
+        """What runs now: address and process ids, for tools and tests."""
+        return self.run / "up.json"
+
+
+def default_state() -> Path:
+    """`OPENMIOSA_STATE`, else the system's folder for root and the user's own otherwise."""
+    if named := os.environ.get("OPENMIOSA_STATE"):
+        return Path(named).absolute()
+    if os.geteuid() == 0:
+        return Path("/var/lib/openmiosa")
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home, "openmiosa")
+
+
+def layout(state: Path) -> Layout:
+    """The layout of a state folder; a long path moves the sockets to a short one."""
+    state = state.absolute()
+    run = state / "run"
+    if len(os.fsencode(run / "listeners.sock")) > _LONGEST_SOCKET:
+        digest = hashlib.sha256(os.fsencode(state)).hexdigest()[:12]
+        run = Path("/tmp", f"openmiosa-{os.geteuid()}-{digest}")
+    return Layout(state, run)
+
+
+def egress_uid() -> int | None:
+    """The id egressd is given; None when it keeps the caller's own."""
+    return EGRESS_UID if os.geteuid() == 0 else None
+
+
+def prepare(places: Layout) -> None:
+    """Make every folder with its owner and mode. A run folder that somebody else made is refused."""
+    uid = egress_uid()
+    places.state.mkdir(parents=True, exist_ok=True)
+    # egressd must pass through to its journal and to the sockets, and see nothing else.
+    _own(places.state, 0, uid, 0o710 if uid else 0o700)
+    for folder in (places.cell, places.templates, places.log):
+        folder.mkdir(exist_ok=True)
+        _own(folder, 0, None, 0o700)
+    places.journal.mkdir(exist_ok=True)
+    _own(places.journal, uid, uid, 0o700)
+    try:
+        places.run.mkdir(mode=0o700)
+    except FileExistsError:
+        _refuse_foreign(places.run)
+    # Sticky: egressd makes its own socket here and cannot remove the others'.
+    _own(places.run, 0, uid, 0o1770 if uid else 0o700)
+
+
+def _own(path: Path, uid: int | None, gid: int | None, mode: int) -> None:
+    if os.geteuid() == 0:
+        os.chown(path, uid or 0, gid or 0)
+    os.chmod(path, mode)
+
+
+def _refuse_foreign(run: Path) -> None:
+    seen = run.lstat()
+    if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.geteuid():
+        raise PermissionError(f"{run} is not a folder of user {os.geteuid()}. Someone else made it: remove it, or name another state folder with --state.")
