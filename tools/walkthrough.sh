@@ -1,0 +1,14 @@
+#!/bin/sh
+# Check the host, build what changed, then run the walkthrough. WHEELS=DIR uses wheels that are there already.
+set -eu
+cd "$(dirname "$0")/.."
+started=$(date +%s)
+if [ -n "${WHEELS:-}" ]; then
+    python3 tools/hostcheck.py --quiet --no-build
+    tools/setup_python.sh
+else
+    WHEELS=dist
+    [ -d dist ] && warm=warm || warm=cold
+    "${MAKE:-make}" --no-print-directory dist
+fi
+exec .venv/bin/python -m tools.walkthrough --wheels "$WHEELS" --started "$started" --caches "${warm:-ready}"
