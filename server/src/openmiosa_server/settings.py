@@ -1,6 +1,6 @@
 """The only reader of the configuration: one TOML file, then environment variables `OPENMIOSA_SECTION__KEY` over it.
 
-Unknown keys are errors, so that a misspelled setting is never silently without effect. `effective` lists every
+Unknown keys are errors, so that a misspelled setting is never silently without effect. `describe` lists every
 setting with the place it came from, and shows no secret.
 """
 
@@ -10,18 +10,18 @@ import os
 import stat
 import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 PREFIX = "OPENMIOSA_"
 SOCKET_PATH_LIMIT = 100  # sun_path holds 108 bytes on Linux; the longest socket name must fit with its NUL
 
 
-class SettingsError(Exception):
+class BadSettings(Exception):
     """The configuration cannot be used; the message says which key and why."""
 
 
@@ -177,6 +177,7 @@ class Settings(BaseSettings):
     sandboxes: SandboxSettings = SandboxSettings()
     oauth: OAuthSettings = OAuthSettings()
     log: LogSettings = LogSettings()
+    _file: Path | None = PrivateAttr(default=None)
 
     @classmethod
     def settings_customise_sources(
@@ -204,8 +205,13 @@ class Settings(BaseSettings):
         return f"{'https' if self.server.tls_cert else 'http'}://{host}:{port or self.server.port}"
 
 
-def load(config: Path | None, *, environment: Mapping[str, str] | None = None) -> Settings:
-    """Read the file (which may be absent) and the environment; SettingsError names every key that is wrong."""
+def load(config: Path | None, state: Path | None = None) -> Settings:
+    """Read the file (by default the one in the state folder; it may be absent) and the environment.
+
+    BadSettings names every key that is wrong.
+    """
+    if config is None and state is not None:
+        config = state / "openmiosa.toml"
     if config is not None and not config.is_file():
         config = None
 
@@ -213,26 +219,32 @@ def load(config: Path | None, *, environment: Mapping[str, str] | None = None) -
         model_config = SettingsConfigDict(**{**Settings.model_config, "toml_file": config})
 
     known = {f"{PREFIX}{name}__".upper() for name in Settings.model_fields}
-    surroundings = os.environ if environment is None else environment
-    unknown = [name for name in surroundings if name.startswith(PREFIX) and "__" in name and not any(name.startswith(start) for start in known)]
+    unknown = [
+        name for name in os.environ if name.startswith(PREFIX) and "__" in name and not any(name.startswith(start) for start in known)
+    ]
     if unknown:
-        raise SettingsError(f"unknown settings in the environment: {', '.join(sorted(unknown))}")
+        raise BadSettings(f"unknown settings in the environment: {', '.join(sorted(unknown))}")
     try:
         settings = FromFile()
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{config}: {error}") from error
+        raise BadSettings(f"{config}: {error}") from error
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}" for problem in error.errors())
-        raise SettingsError(f"{config or 'environment'}: {problems}") from error
+        raise BadSettings(f"{config or 'environment'}: {problems}") from error
     _check_bind(settings.server)
+    settings._file = config
     return settings
 
 
-def effective(settings: Settings, config: Path | None) -> Iterator[tuple[str, str, str]]:
+def describe(settings: Settings) -> list[tuple[str, str, str]]:
     """Every setting as (name, value, source); values of secrets are not shown."""
+    config = settings._file
     from_file = tomllib.loads(config.read_text()) if config is not None and config.is_file() else {}
-    for section in Settings.model_fields:
-        yield from _walk(section, getattr(settings, section), from_file.get(section, {}), str(config))
+    return [
+        row
+        for section in Settings.model_fields
+        for row in _walk(section, getattr(settings, section), from_file.get(section, {}), str(config))
+    ]
 
 
 def state_folder(given: str | None = None) -> Path:
@@ -262,16 +274,16 @@ def run_folder(state: Path) -> Path:
     short.mkdir(mode=0o700, exist_ok=True)
     found = short.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o027:
-        raise SettingsError(f"{short} exists and is not a private folder of this user; remove it or choose a shorter state folder")
+        raise BadSettings(f"{short} exists and is not a private folder of this user; remove it or choose a shorter state folder")
     return short
 
 
 def _check_bind(server: ServerSettings) -> None:
     if bool(server.tls_cert) != bool(server.tls_key):
-        raise SettingsError("server.tls_cert and server.tls_key belong together: set both or neither")
+        raise BadSettings("server.tls_cert and server.tls_key belong together: set both or neither")
     if server.is_loopback or server.tls_cert or server.trusted_proxies:
         return
-    raise SettingsError(
+    raise BadSettings(
         f"server.bind = {server.bind!r} would offer API keys in clear text on a network: set server.tls_cert and server.tls_key, "
         "or name the TLS proxies in front of it in server.trusted_proxies, or bind to 127.0.0.1"
     )
