@@ -1,0 +1,1 @@
+"""What holds the tree together: laws, budgets, maps."""
