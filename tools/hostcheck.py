@@ -4,6 +4,8 @@
 Plain Python 3.8, no packages. Exit status 0: everything needed is there; 1: something is missing.
 """
 
+from __future__ import annotations
+
 import argparse
 import os
 import platform
@@ -26,12 +28,12 @@ NEEDED, ADVISED = "needed", "advised"
 class Report:
     """Collects one line per check and prints one screen."""
 
-    def __init__(self):
-        self.lines = []
-        self.remedies = []
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.remedies: list[str] = []
         self.missing = False
 
-    def add(self, ok, name, detail, remedy="", level=NEEDED):
+    def add(self, ok: bool, name: str, detail: str, remedy: str = "", level: str = NEEDED) -> None:
         """One check: what was found, and what to do when it is not good."""
         mark = "ok" if ok else ("MISSING" if level == NEEDED else "note")
         self.lines.append("  {:<8} {:<18} {}".format(mark, name, detail))
@@ -40,7 +42,7 @@ class Report:
             if remedy:
                 self.remedies.append("  {}: {}".format(name, remedy))
 
-    def show(self):
+    def show(self) -> None:
         """Print everything, remedies last, where the eye is."""
         print("This machine:")
         print("\n".join(self.lines))
@@ -51,7 +53,7 @@ class Report:
             print("\nThen run the same command again.")
 
 
-def main():
+def main() -> int:
     """Run the checks that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--no-build", action="store_true", help="leave out what only building needs")
@@ -69,19 +71,21 @@ def main():
     return 1 if report.missing else 0
 
 
-def check_system(report):
+def check_system(report: Report) -> None:
     """Linux, and a kernel new enough for Landlock and the mounts of an ordinary user."""
     linux = sys.platform.startswith("linux")
-    report.add(linux, "system", platform.system(), "OpenMIOSA's sandboxes are Linux namespaces; use a Linux machine or virtual machine")
+    report.add(linux, "system", platform.system(), "the sandboxes are Linux namespaces; use a Linux machine or virtual machine")
     found = tuple(int(n) for n in re.findall(r"\d+", platform.release())[:2])
     wanted = "{}.{}".format(*KERNEL)
-    report.add(found >= KERNEL, "kernel", platform.release(), "at least {} is needed (Landlock, overlay mounts without root)".format(wanted))
+    report.add(
+        found >= KERNEL, "kernel", platform.release(), "at least {} is needed (Landlock, overlay mounts without root)".format(wanted)
+    )
     report.add(
         platform.machine() in ("x86_64", "aarch64"), "processor", platform.machine(), "the system call filter knows x86_64 and aarch64 only"
     )
 
 
-def check_kernel_features(report):
+def check_kernel_features(report: Report) -> None:
     """Namespaces, mounts, lo and nft tproxy, each tried for real in a child."""
     results = hostcheck_kernel.probe()
     for step in hostcheck_kernel.STEPS:
@@ -93,7 +97,7 @@ def check_kernel_features(report):
             report.add(not error, step, error or "works", namespace_remedy())
 
 
-def namespace_remedy():
+def namespace_remedy() -> str:
     """The command that allows what this kernel refused."""
     if hostcheck_kernel.setting("kernel/apparmor_restrict_unprivileged_userns") == "1":
         return (
@@ -109,14 +113,14 @@ def namespace_remedy():
     return "this kernel or a policy on it forbids user namespaces, or mounts and networks inside them; ask who runs the machine"
 
 
-def check_python(report):
+def check_python(report: Report) -> None:
     """An interpreter between 3.11 and 3.14 that can make environments."""
     found = find_python()
     remedy = "install one: sudo apt-get install python3 python3-venv (Debian 12, Ubuntu 24.04), or dnf install python3.12"
     report.add(found is not None, "python", found[1] if found else "none between 3.11 and 3.14 with venv", remedy)
 
 
-def find_python():
+def find_python() -> tuple[str, str] | None:
     """The first interpreter on PATH that fits, as (path, version)."""
     wanted = "import sys, venv, ensurepip; print('%d.%d.%d' % sys.version_info[:3])"
     for name in PYTHONS:
@@ -129,9 +133,9 @@ def find_python():
     return None
 
 
-def check_build_tools(report):
+def check_build_tools(report: Report) -> None:
     """What `make` needs to build both Rust programs and the init of a sandbox."""
-    packages = {"gcc": "gcc libc6-dev", "cmake": "cmake", "make": "make", "git": "git"}
+    packages = {"gcc": "gcc libc6-dev", "cmake": "cmake", "make": "make", "git": "git", "curl": "curl"}
     for name, debian in packages.items():
         answer = run([name, "--version"]) if shutil.which(name) else ""
         report.add(bool(answer), name, answer.splitlines()[0] if answer else "not found", "sudo apt-get install " + debian)
@@ -144,7 +148,7 @@ def check_build_tools(report):
     report.add(free >= 6, "disk", "{} GiB free here".format(free), "building needs about 6 GiB", ADVISED)
 
 
-def run(command):
+def run(command: list[str]) -> str:
     """The first output of a command, or an empty string."""
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60, check=False)

@@ -3,6 +3,8 @@
 Some kernels let the first step succeed and refuse the next, so that only trying tells. Plain Python 3.8.
 """
 
+from __future__ import annotations
+
 import ctypes
 import fcntl
 import os
@@ -16,7 +18,7 @@ SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 NETLINK_NETFILTER = 12
 
 
-def probe():
+def probe() -> dict[str, str]:
     """{step: ""} when it worked, {step: error} where it stopped."""
     reader, writer = os.pipe()
     child = os.fork()
@@ -29,12 +31,12 @@ def probe():
             os._exit(status)
     os.close(writer)
     with os.fdopen(reader) as pipe:
-        lines = [line.rstrip("\n").split("\t", 1) for line in pipe]
+        lines = [line.rstrip("\n").partition("\t") for line in pipe]
     os.waitpid(child, 0)
-    return {name: error for name, error in lines}
+    return {name: error for name, _, error in lines}
 
 
-def setting(name):
+def setting(name: str) -> str:
     """A value below /proc/sys, or an empty string."""
     try:
         with open("/proc/sys/" + name) as file:
@@ -43,13 +45,13 @@ def setting(name):
         return ""
 
 
-def in_container():
+def in_container() -> bool:
     """Whether this is a container, as far as it can be told."""
     return os.path.exists("/.dockerenv") or os.path.exists("/run/.containerenv")
 
 
-def _steps(writer):
-    for name, step in zip(STEPS, (_user_namespace, _mount, _network, _tproxy)):
+def _steps(writer: int) -> int:
+    for name, step in zip(STEPS, (_user_namespace, _mount, _network, _tproxy)):  # noqa: B905 - Python 3.8 knows no strict
         try:
             step()
             error = ""
@@ -61,14 +63,14 @@ def _steps(writer):
     return 0
 
 
-def _call(name, *arguments):
+def _call(name: str, *arguments: object) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if getattr(libc, name)(*arguments) != 0:
         number = ctypes.get_errno()
         raise OSError(number, "{}: {}".format(name, os.strerror(number)))
 
 
-def _user_namespace():
+def _user_namespace() -> None:
     uid, gid = os.getuid(), os.getgid()
     _call("unshare", CLONE_NEWUSER)
     for name, text in (("setgroups", "deny"), ("uid_map", "0 {} 1".format(uid)), ("gid_map", "0 {} 1".format(gid))):
@@ -76,7 +78,7 @@ def _user_namespace():
             file.write(text)
 
 
-def _mount():
+def _mount() -> None:
     _call("unshare", CLONE_NEWNS)
     _call("mount", b"none", b"/", None, ctypes.c_ulong(MS_REC | MS_PRIVATE), None)
     _call("mount", b"tmpfs", b"/tmp", b"tmpfs", ctypes.c_ulong(0), None)
@@ -86,13 +88,13 @@ def _mount():
     _call("mount", b"overlay", b"/tmp/all", b"overlay", ctypes.c_ulong(0), options)
 
 
-def _network():
+def _network() -> None:
     _call("unshare", CLONE_NEWNET)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
 
 
-def _tproxy():
+def _tproxy() -> None:
     """One table, one chain and one rule that ends in tproxy, as a netlink batch."""
     port = _attribute(1, struct.pack(">H", 15001))
     immediate = _expression(b"immediate\0", _number(1, 1) + _nested(2, port))
@@ -112,30 +114,30 @@ def _tproxy():
             _raise_refusal(netlink.recv(65536))
 
 
-def _raise_refusal(reply):
+def _raise_refusal(reply: bytes) -> None:
     error = struct.unpack_from("=i", reply, 16)[0]
     if error:
         raise OSError(-error, "nft: " + os.strerror(-error))
 
 
-def _message(kind, sequence, body, family=1, resource=0):
+def _message(kind: int, sequence: int, body: bytes, family: int = 1, resource: int = 0) -> bytes:
     request, acknowledge, create = 1, 4, 0x400
     flags = request | (acknowledge | create if family else 0)
     payload = struct.pack(">BBH", family, 0, resource) + body
     return struct.pack("=IHHII", 16 + len(payload), kind, flags, sequence, 0) + payload
 
 
-def _attribute(kind, value):
+def _attribute(kind: int, value: bytes) -> bytes:
     return struct.pack("=HH", 4 + len(value), kind) + value + b"\0" * (-len(value) % 4)
 
 
-def _nested(kind, value):
+def _nested(kind: int, value: bytes) -> bytes:
     return _attribute(kind | 0x8000, value)
 
 
-def _number(kind, value):
+def _number(kind: int, value: int) -> bytes:
     return _attribute(kind, struct.pack(">I", value))
 
 
-def _expression(name, data):
+def _expression(name: bytes, data: bytes) -> bytes:
     return _nested(1, _attribute(1, name) + _nested(2, data))

@@ -17,8 +17,8 @@ def main() -> None:
     """Build what changed into the folder that the command line names."""
     target = Path(sys.argv[1])
     target.mkdir(parents=True, exist_ok=True)
-    client = [ROOT / "sdks/python"]
-    make(target, "openmiosa-0", client, [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)], ROOT / "sdks/python")
+    hatchling = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)]
+    make(target, "openmiosa-0", [ROOT / "sdks/python"], hatchling, ROOT / "sdks/python")
     server = [ROOT / "server/src", ROOT / "server/pyproject.toml", BIN / "egressd", BIN / "cell"]
     maturin = [str(Path(sys.executable).with_name("maturin")), "build", "--release", "--locked", "--quiet"]
     make(target, "openmiosa_server-0", server, [*maturin, "--out", str(target)], ROOT / "server")

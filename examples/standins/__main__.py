@@ -69,7 +69,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     services, addresses = [], {}
     for offset, (host, app) in enumerate(apps.items()):
         service = _tls_service(Recorded(app, host, journal), host, authority, arguments.port and arguments.port + offset)
-        addresses[f"{host}:443"] = "127.0.0.1:{}".format(service.listener.getsockname()[1])
+        addresses[f"{host}:443"] = f"127.0.0.1:{service.listener.getsockname()[1]}"
         services.append(service)
     services.append(_control_service(Control(journal, openai, oauth).app(), arguments.folder / "control.sock"))
     await _run(services, arguments.folder, addresses)

@@ -120,7 +120,7 @@ def _chat_usage(body: dict[str, Any], text: str) -> dict[str, int]:
 
 
 def _chat_completion(body: dict[str, Any], text: str) -> dict[str, Any]:
-    message = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
+    message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
     return {
         "id": _identifier("chatcmpl"),
         "object": "chat.completion",

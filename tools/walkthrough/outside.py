@@ -12,8 +12,10 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+Relay = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 INNER = Path(__file__).with_name("outside_inner.py")
 
 
@@ -90,7 +92,7 @@ class Relays:
             task.cancel()
 
 
-def _relay_to(target: str):  # noqa: ANN202 - asyncio's own callback type is longer than this function
+def _relay_to(target: str) -> Relay:
     host, _, port = target.rpartition(":")
 
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

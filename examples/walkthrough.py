@@ -1,0 +1,328 @@
+"""The walkthrough: an agent works with an OpenAI key and a GitHub account that it never holds.
+
+Needs a running server and two variables, MIOSA_API_KEY and MIOSA_BASE_URL; `make walkthrough` provides both. Everything
+here is the public SDK. Each step checks what it says, and the first one that is not so ends the program with status 1.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import getpass
+import hashlib
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from openmiosa import AsyncMiosa, Miosa
+from openmiosa.errors import MiosaError
+
+AGENT = Path(__file__).with_name("agent.py")
+HOSTS = ["api.github.com", "api.openai.com"]
+RUN_AGENT = "python3 /workspace/agent.py"
+GITHUB_LINE = "[audit] allow api.github.com HTTP 200 secrets=github_token"
+OPENAI_LINE = "[audit] allow api.openai.com HTTP 200 secrets=openai_key"
+
+
+def main() -> None:
+    """All steps in order."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repo", default="octocat/Hello-World", help="the repository whose issues the agent reads")
+    parser.add_argument("--device", action="store_true", help="connect GitHub by a code on another device, without a callback")
+    options = parser.parse_args()
+
+    first_key = ask("OpenAI key")
+    next_key = ask("Another OpenAI key, for the rotation")
+
+    with Miosa() as client:
+        step_1_configure(client)
+        sandbox = step_2_create(client)
+        try:
+            step_3_store_the_key(sandbox, first_key)
+            short_lived = step_4_connect_github(sandbox, options.device)
+            step_5_run_the_agent(sandbox, options.repo)
+            with LongRunningAgent(sandbox, options.repo) as agent:
+                step_6_watch(sandbox, options.repo)
+                step_7_lock_down(sandbox, agent, options.repo)
+                bonus_rotate(sandbox, agent, next_key, short_lived)
+        finally:
+            sandbox.destroy()
+    print("\nDone: every step did what it says.")
+
+
+def step_1_configure(client: Miosa) -> None:
+    """The key and the server's address come from the environment."""
+    title("1", "Configure")
+    me = client.whoami()
+    say(f"key {me.key_id} of tenant {me.tenant_id}, scopes: {', '.join(me.scopes)}")
+
+
+def step_2_create(client: Miosa):
+    """A sandbox is ready when commands run in it."""
+    title("2", "Create the sandbox")
+    began = time.perf_counter()
+    sandbox = client.sandboxes.create("support-agent")
+    hello = sandbox.exec("echo hello from $(hostname)").stdout.strip()
+    say(f"{sandbox.id}: '{hello}' after {(time.perf_counter() - began) * 1000:.0f} ms")
+    expect(hello == "hello from support-agent", "the sandbox answers with its name")
+    return sandbox
+
+
+def step_3_store_the_key(sandbox, value: str) -> None:
+    """The vault takes the value; the sandbox gets a placeholder."""
+    title("3", "Store the OpenAI key in the vault")
+    sandbox.secrets.set(name="openai_key", value=value, expose_as_env="OPENAI_API_KEY")
+    for secret in sandbox.secrets.list():
+        say(f"listed: {secret.name}, type {secret.type}, preview {secret.preview}; no value")
+        expect(value not in repr(secret) and value not in str(secret), "a listed secret has no value")
+    show_placeholder(sandbox, "OPENAI_API_KEY")
+
+
+def step_4_connect_github(sandbox, by_device: bool) -> bool:
+    """Consent in a browser; the system keeps the tokens and refreshes them. Returns whether they are short-lived."""
+    title("4", "Connect a GitHub account")
+    flow = sandbox.secrets.connect("github", expose_as_env="GITHUB_TOKEN", **({"flow": "device"} if by_device else {}))
+    if by_device:
+        say(f"open {flow.verification_uri} and enter {flow.user_code}")
+    else:
+        say(f"open this page and press its button:\n    {flow.authorize_url}")
+    secret = flow.wait_for_completion(timeout=300)
+    say(f"connected: {secret.name}, status {secret.status}")
+    show_placeholder(sandbox, "GITHUB_TOKEN")
+    if secret.expires_at is None:
+        say("this token has no end and no refresh: the app was registered without expiring tokens")
+        return False
+    left = secret.expires_at.timestamp() - time.time()
+    say(f"the first access token lasts {left:.0f} s; the system refreshes it ahead of its end")
+    return left < 120
+
+
+def step_5_run_the_agent(sandbox, repository: str) -> None:
+    """Ordinary code with the unmodified `openai` package; it knows nothing of any of this."""
+    title("5", "Run the agent")
+    source = AGENT.read_bytes()
+    sandbox.files.write("/workspace/agent.py", source)
+    inside = sandbox.exec("sha256sum /workspace/agent.py").stdout.split()[0]
+    say(f"agent.py, sha256 {inside}")
+    expect(inside == hashlib.sha256(source).hexdigest(), "the file inside is the file outside")
+    result = sandbox.exec(f"{RUN_AGENT} --repo {repository}")
+    quote(result.stdout)
+    expect(result.exit_code == 0, f"the agent ends well: {result.stderr[-2000:]}")
+
+
+def step_6_watch(sandbox, repository: str) -> None:
+    """A second process and an asynchronous task follow the audit log while the agent works."""
+    title("6", "Watch the audit log, live")
+    with Tail("second process", command_line_tail(sandbox)) as process, Tail("async task", async_tail(sandbox)) as task:
+        for tail in (process, task):
+            tail.wait_for(GITHUB_LINE)
+            tail.wait_for(OPENAI_LINE)
+        public = sandbox.exec(f"{RUN_AGENT} --repo {repository} --public --drafts 0")
+        expect(public.exit_code == 0, f"the agent reads a public repository without its token: {public.stderr[-500:]}")
+        for tail in (process, task):
+            tail.wait_for("[audit] allow api.github.com HTTP 200 secrets=none")
+            say(f"{tail.name} saw, among {len(tail.lines)} lines:")
+            quote("\n".join(sorted(set(tail.lines))))
+
+
+def step_7_lock_down(sandbox, agent: "LongRunningAgent", repository: str) -> None:
+    """Only the hosts that the agent was seen to need stay open."""
+    title("7", "Lock down")
+    suggested = sandbox.network.suggestions()
+    for suggestion in suggested:
+        say(f"observed: {suggestion.host}, {suggestion.count} requests")
+    expect(sorted(s.host for s in suggested) == HOSTS and all(s.count > 0 for s in suggested), f"exactly {HOSTS} were observed")
+    for suggestion in suggested:
+        sandbox.network.allow(suggestion.host)
+    policy = sandbox.network.lockdown()
+    say(f"policy: {policy.mode}, allows {', '.join(sorted(rule.host for rule in policy.allow_rules))}")
+    expect(policy.mode == "enforce", "the policy is enforced")
+
+    result = sandbox.exec(f"{RUN_AGENT} --repo {repository} --drafts 1")
+    expect(result.exit_code == 0, f"the agent works as before: {result.stderr[-2000:]}")
+    say("a new run of the agent works as before, and so does the one that was running")
+    agent.expect_alive()
+
+    blocked = sandbox.exec("curl -s https://example.com/")
+    say("curl -s https://example.com/ prints:")
+    quote(blocked.stdout)
+    expect(blocked.stdout.startswith("blocked: 403 MIOSA-Egress-Deny\n"), "the refusal says so in its first line")
+    pending = [waiting.host for waiting in sandbox.network.pending()]
+    say(f"pending: {', '.join(pending)}")
+    expect(pending == ["example.com"], "the refused host, and no other, waits for a decision")
+
+
+def bonus_rotate(sandbox, agent: "LongRunningAgent", value: str, short_lived: bool) -> None:
+    """The key changes under a running process, which keeps its placeholder and does not notice."""
+    title("Bonus", "Rotate the OpenAI key while the agent runs")
+    before = agent.environment()
+    rotated = sandbox.secrets.rotate("openai_key", new_value=value)
+    print(f"  rotated {rotated.name} to version {rotated.version}: every request from now on carries the new value", flush=True)
+    calls = agent.openai_calls()
+    wait_until(lambda: agent.openai_calls() >= calls + 3, "the agent goes on calling OpenAI")
+    if short_lived:
+        say("meanwhile GitHub's tokens run out; waiting until the second one was replaced")
+        wait_until(lambda: agent.github_versions() >= 3, "the GitHub token is refreshed twice", timeout=60)
+    agent.expect_alive()
+    expect(agent.environment() == before, "the process has the placeholders that it had")
+    say(f"process {agent.pid} still runs, with the same placeholders")
+    say("The agent is running. Look at it from outside if you like, then press Enter to end it.")
+    with contextlib.suppress(EOFError):
+        input()
+
+
+class LongRunningAgent:
+    """The same agent in a loop, until a file tells it to stop."""
+
+    STOP = "/workspace/enough"
+
+    def __init__(self, sandbox, repository: str) -> None:
+        self.sandbox = sandbox
+        self.command = f"exec {RUN_AGENT} --repo {repository} --drafts 0 --until {self.STOP}"
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.result = None
+        self.pid = 0
+
+    def __enter__(self) -> "LongRunningAgent":
+        self.thread.start()
+        wait_until(self._find, "the agent starts")
+        say(f"process {self.pid}: the agent goes on in a loop")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with contextlib.suppress(MiosaError):
+            self.sandbox.files.write(self.STOP, b"")
+        self.thread.join(timeout=30)
+        if kind is None:
+            expect(self.result is not None and self.result.exit_code == 0, f"the agent ends well: {self.result}")
+            say(self.result.stdout.strip().splitlines()[-1])
+
+    def expect_alive(self) -> None:
+        """The process that was started is the one that runs."""
+        expect(self.result is None, f"the agent is still running: {self.result}")
+
+    def environment(self) -> str:
+        """The two variables of the running process."""
+        return self.sandbox.exec(f"tr '\\0' '\\n' < /proc/{self.pid}/environ | grep -E '^(OPENAI_API_KEY|GITHUB_TOKEN)=' | sort").stdout
+
+    def openai_calls(self) -> int:
+        """How many requests to OpenAI the audit log shows."""
+        return len(self.sandbox.audit.list(host="api.openai.com", limit=500))
+
+    def github_versions(self) -> int:
+        """How many versions of the GitHub token the audit log shows."""
+        return len({use.version for event in self.sandbox.audit.list(host="api.github.com", limit=500) for use in event.secrets})
+
+    def _run(self) -> None:
+        self.result = self.sandbox.exec(self.command, timeout=600)
+
+    def _find(self) -> bool:
+        expect(self.result is None, f"the agent keeps running: {self.result}")
+        found = self.sandbox.exec("pgrep -f 'agent.py.*--until' || grep -lsz -- --until /proc/[0-9]*/cmdline | cut -d/ -f3").stdout.split()
+        self.pid = int(found[0]) if found else 0
+        return bool(found)
+
+
+class Tail:
+    """Runs a source of lines beside the main program and keeps what it says."""
+
+    def __init__(self, name: str, source: Callable[["Tail"], None]) -> None:
+        self.name, self.source = name, source
+        self.lines: list[str] = []
+        self.stop: Callable[[], None] = lambda: None
+        self.thread = threading.Thread(target=lambda: source(self), daemon=True)
+
+    def __enter__(self) -> "Tail":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self.thread.join(timeout=10)
+
+    def wait_for(self, line: str) -> None:
+        """Until this very line came."""
+        wait_until(lambda: line in self.lines, f"the {self.name} prints '{line}'")
+
+
+def command_line_tail(sandbox) -> Callable[[Tail], None]:
+    """`openmiosa audit tail` in a process of its own."""
+
+    def source(tail: Tail) -> None:
+        command = [str(Path(sys.executable).with_name("openmiosa")), "audit", "tail", sandbox.name]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            tail.stop = process.terminate
+            assert process.stdout
+            for line in process.stdout:
+                tail.lines.append(line.rstrip("\n"))
+
+    return source
+
+
+def async_tail(sandbox) -> Callable[[Tail], None]:
+    """The same by an `AsyncMiosa` task."""
+
+    async def follow(tail: Tail) -> None:
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task
+        tail.stop = lambda: loop.call_soon_threadsafe(task.cancel)
+        async with AsyncMiosa() as client:
+            handle = await client.sandboxes.get(sandbox.id)
+            async for event in handle.audit.tail():
+                tail.lines.append(str(event))
+
+    def source(tail: Tail) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            asyncio.run(follow(tail))
+
+    return source
+
+
+def show_placeholder(sandbox, name: str) -> None:
+    """What the sandbox sees of a secret."""
+    seen = sandbox.exec(f"printenv {name}").stdout.strip()
+    say(f"inside: {name}={seen}")
+    expect(seen.startswith("miosa-tok-"), f"${name} is a placeholder")
+
+
+def ask(question: str) -> str:
+    """A secret value, typed unseen or read from a pipe."""
+    value = getpass.getpass(f"{question}: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    expect(bool(value), f"{question} was given")
+    return value
+
+
+def wait_until(condition: Callable[[], bool], what: str, timeout: float = 30) -> None:
+    """Poll until it is so, or end."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        expect(time.monotonic() < deadline, f"{what} (waited {timeout:.0f} s)")
+        time.sleep(0.2)
+
+
+def expect(holds: bool, what: str) -> None:
+    """End the program when something is not as it should be."""
+    if not holds:
+        raise SystemExit(f"\nNOT SO: {what}")
+
+
+def title(number: str, text: str) -> None:
+    """A heading."""
+    print(f"\n{number}  {text}", flush=True)
+
+
+def say(text: str) -> None:
+    """One fact."""
+    print(f"  {text}", flush=True)
+
+
+def quote(text: str) -> None:
+    """What some program printed."""
+    for line in text.rstrip().splitlines():
+        print(f"    | {line}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

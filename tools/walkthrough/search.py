@@ -1,0 +1,149 @@
+"""Searches a sandbox from outside for byte strings: its files, its environments, and the memory of all its processes."""
+
+import io
+import os
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+CHUNK = 32 * 2**20
+# No needle is longer, so that one on the border of two chunks is seen in the second.
+OVERLAP = 4096
+FILES_A_CALL = 400
+# Pages of the kernel's own, the same for every process.
+KERNEL_PAGES = ("[vvar]", "[vvar_vclock]", "[vsyscall]", "[vdso]")
+PSEUDO_FILES = ("proc", "sys")
+
+
+@dataclass(frozen=True, order=True)
+class Hit:
+    """One needle, where it was found."""
+
+    place: str
+    where: str
+    needle: bytes
+
+
+@dataclass
+class Findings:
+    """What a search saw."""
+
+    hits: set[Hit] = field(default_factory=set)
+    processes: int = 0
+    mappings: int = 0
+    memory_bytes: int = 0
+    files_read: int = 0
+    files_older: int = 0
+    unreadable: list[str] = field(default_factory=list)
+
+
+class Search:
+    """Many needles at once, by `grep -F` in one pass over each piece."""
+
+    def __init__(self, needles: list[bytes]) -> None:
+        self._patterns = tempfile.NamedTemporaryFile(prefix="needles-")  # noqa: SIM115 - lives as long as the search
+        self._patterns.write(b"\n".join(needles))
+        self._patterns.flush()
+        self._grep = ["grep", "--text", "--fixed-strings", f"--file={self._patterns.name}"]
+        self.findings = Findings()
+
+    def sandbox(self, processes: list[int], born: float) -> Findings:
+        """Search every process of a sandbox, and its file system as its processes see it.
+
+        A file whose inode last changed before the values were made (`born`) cannot hold them: nobody can set that time.
+        """
+        for pid in processes:
+            self.findings.processes += 1
+            for name in ("environ", "cmdline"):
+                self._bytes(Path(f"/proc/{pid}/{name}").read_bytes(), name, f"process {pid}")
+            self._memory(pid)
+            self._unlinked(pid)
+        self._files(Path(f"/proc/{processes[0]}/root"), born)
+        return self.findings
+
+    def _unlinked(self, pid: int) -> None:
+        """Files that have no name any more but are still open."""
+        for descriptor in os.listdir(f"/proc/{pid}/fd"):
+            path = f"/proc/{pid}/fd/{descriptor}"
+            facts = os.stat(path)
+            if stat.S_ISREG(facts.st_mode) and facts.st_nlink == 0:
+                self._bytes(Path(path).read_bytes(), "unlinked file", f"process {pid}, descriptor {descriptor}")
+
+    def _memory(self, pid: int) -> None:
+        with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+            for line in maps:
+                span, access, *_, name = [*line.split(None, 5), ""][:6]
+                if not access.startswith("r") or name.strip() in KERNEL_PAGES:
+                    continue
+                start, end = (int(number, 16) for number in span.split("-"))
+                self.findings.mappings += 1
+                try:
+                    self._mapping(memory, start, end, f"process {pid}, {name.strip() or 'anonymous memory'}")
+                except OSError as error:
+                    self.findings.unreadable.append(f"process {pid} {line.strip()}: {error.strerror}")
+
+    def _mapping(self, memory: io.FileIO, start: int, end: int, where: str) -> None:
+        position = start
+        while position < end:
+            memory.seek(position)
+            data = memory.read(min(CHUNK, end - position))
+            if not data:
+                return
+            self.findings.memory_bytes += len(data)
+            self._bytes(data, "memory", where)
+            position += len(data)
+            if position < end:
+                position -= min(OVERLAP, len(data) - 1)
+
+    def _bytes(self, data: bytes, place: str, where: str) -> None:
+        done = subprocess.run([*self._grep, "--only-matching", "-"], input=data, stdout=subprocess.PIPE, env={"LC_ALL": "C"}, check=False)
+        if done.returncode > 1:
+            raise RuntimeError(f"grep failed on {where}")
+        for needle in done.stdout.splitlines():
+            self.findings.hits.add(Hit(place, where, needle))
+
+    def _files(self, root: Path, born: float) -> None:
+        batch: list[str] = []
+        for path in self._changed_files(root, born):
+            batch.append(path)
+            if len(batch) == FILES_A_CALL:
+                self._grep_files(root, batch)
+                batch = []
+        self._grep_files(root, batch)
+
+    def _changed_files(self, root: Path, born: float) -> Iterator[str]:
+        folders = [str(root)]
+        while folders:
+            folder = folders.pop()
+            try:
+                entries = list(os.scandir(folder))
+            except OSError as error:
+                self.findings.unreadable.append(f"{folder}: {error.strerror}")
+                continue
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    if folder != str(root) or entry.name not in PSEUDO_FILES:
+                        folders.append(entry.path)
+                    continue
+                facts = entry.stat(follow_symlinks=False)
+                if not stat.S_ISREG(facts.st_mode):
+                    continue
+                if facts.st_ctime < born:
+                    self.findings.files_older += 1
+                else:
+                    yield entry.path
+
+    def _grep_files(self, root: Path, paths: list[str]) -> None:
+        if not paths:
+            return
+        self.findings.files_read += len(paths)
+        command = [*self._grep, "--only-matching", "--with-filename", "--null", "--", *paths]
+        done = subprocess.run(command, capture_output=True, env={"LC_ALL": "C"}, check=False)
+        if done.returncode > 1:
+            self.findings.unreadable.extend(done.stderr.decode(errors="replace").splitlines())
+        for line in done.stdout.splitlines():
+            name, _, needle = line.partition(b"\0")
+            self.findings.hits.add(Hit("file", "/" + os.path.relpath(name.decode(errors="replace"), root), needle))
