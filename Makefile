@@ -37,12 +37,12 @@ check: setup ## formatting, lints, types and import laws
 .PHONY: host
 host:
 	@command -v python3 >/dev/null || { echo "python3 is missing: sudo apt-get install python3 python3-venv"; exit 1; }
-	@python3 tools/hostcheck.py --quiet
+	@python3 -m tools.hostcheck --quiet
 
 .PHONY: hostcheck
 hostcheck: ## say what this machine lacks, and the command that mends it
 	@command -v python3 >/dev/null || { echo "python3 is missing: sudo apt-get install python3 python3-venv"; exit 1; }
-	@python3 tools/hostcheck.py
+	@python3 -m tools.hostcheck
 
 .PHONY: host-setup
 host-setup: ## (sudo) let `cell` make user namespaces where Ubuntu's AppArmor forbids it; shows, asks, installs

@@ -16,7 +16,7 @@ find_python() {
         path=$(command -v "$name") || continue
         "$path" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null && echo "$path" && return
     done
-    echo "no Python between 3.11 and 3.14 with venv; python3 tools/hostcheck.py says how to get one" >&2
+    echo "no Python between 3.11 and 3.14 with venv; python3 -m tools.hostcheck says how to get one" >&2
     return 1
 }
 

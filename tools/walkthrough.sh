@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 started=$(date +%s)
 if [ -n "${WHEELS:-}" ]; then
-    python3 tools/hostcheck.py --quiet --no-build
+    python3 -m tools.hostcheck --quiet --no-build
     tools/setup_python.sh
 else
     WHEELS=dist

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Looks at this machine before any long build: what is missing, and the command that mends it.
 
 Plain Python 3.8, no packages. Exit status 0: everything needed is there; 1: something is missing.
@@ -13,11 +12,8 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-import hostcheck_kernel
+from tools.hostcheck import kernel
 
 KERNEL = (5, 13)
 RUST = (1, 89)
@@ -55,7 +51,7 @@ class Report:
 
 def main() -> int:
     """Run the checks that were asked for."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python3 -m tools.hostcheck", description=__doc__)
     parser.add_argument("--no-build", action="store_true", help="leave out what only building needs")
     parser.add_argument("--quiet", action="store_true", help="print only when something is missing")
     arguments = parser.parse_args()
@@ -87,8 +83,8 @@ def check_system(report: Report) -> None:
 
 def check_kernel_features(report: Report) -> None:
     """Namespaces, mounts, lo and nft tproxy, each tried for real in a child."""
-    results = hostcheck_kernel.probe()
-    for step in hostcheck_kernel.STEPS:
+    results = kernel.probe()
+    for step in kernel.STEPS:
         error = results.get(step, "not reached")
         if step == "tproxy":
             remedy = "sudo modprobe nft_tproxy; without it sandboxes reach only the ports 80, 443 and a few more, by a listener each"
@@ -99,16 +95,16 @@ def check_kernel_features(report: Report) -> None:
 
 def namespace_remedy() -> str:
     """The command that allows what this kernel refused."""
-    if hostcheck_kernel.setting("kernel/apparmor_restrict_unprivileged_userns") == "1":
+    if kernel.setting("kernel/apparmor_restrict_unprivileged_userns") == "1":
         return (
             "Ubuntu's AppArmor takes the rights from user namespaces of unknown programs. `sudo make host-setup` shows a profile "
             "for `cell` alone, asks, and installs it"
         )
-    if hostcheck_kernel.setting("kernel/unprivileged_userns_clone") == "0":
+    if kernel.setting("kernel/unprivileged_userns_clone") == "0":
         return "sudo sysctl -w kernel.unprivileged_userns_clone=1"
-    if hostcheck_kernel.setting("user/max_user_namespaces") == "0":
+    if kernel.setting("user/max_user_namespaces") == "0":
         return "sudo sysctl -w user.max_user_namespaces=15000"
-    if hostcheck_kernel.in_container():
+    if kernel.in_container():
         return "this looks like a container that forbids namespaces; use the host itself, or start the container with --privileged"
     return "this kernel or a policy on it forbids user namespaces, or mounts and networks inside them; ask who runs the machine"
 
