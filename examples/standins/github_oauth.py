@@ -176,10 +176,10 @@ class GitHubOAuth:
             return "incorrect_device_code"
         if time.monotonic() > device.expires_at:
             return "expired_token"
-        now, before = time.monotonic(), device.polled_at
-        device.polled_at = now
-        if now - before < DEVICE_INTERVAL * 0.9:
+        now = time.monotonic()
+        if now - device.polled_at < DEVICE_INTERVAL * 0.9:
             return "slow_down"
+        device.polled_at = now
         if not device.approved:
             return "authorization_pending"
         del self.devices[device_code]
