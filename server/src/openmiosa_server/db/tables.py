@@ -4,6 +4,8 @@ Ids are text (`sbx_` + ULID), times are UTC, JSON columns hold plain values.
 Real secret values stand nowhere but in `secret_versions.envelope`, encrypted.
 """
 
+from datetime import UTC, datetime
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -20,6 +22,8 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
 
 metadata = MetaData(
     naming_convention={
@@ -30,7 +34,24 @@ metadata = MetaData(
     }
 )
 
-Time = DateTime(timezone=True)
+
+class Time(TypeDecorator[datetime]):
+    """A time in UTC, aware on both databases: SQLite stores no offset, so it is taken off and put back here."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without an offset was given to the database; use db.clock.now()")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def _id() -> Column[str]:
@@ -46,9 +67,7 @@ def _times() -> list[Column]:
 
 
 # Small facts of the installation: `epoch` (raised at each start), `schema` and the like.
-server_state = Table(
-    "server_state", metadata, Column("key", String(64), primary_key=True), Column("value", Text, nullable=False)
-)
+server_state = Table("server_state", metadata, Column("key", String(64), primary_key=True), Column("value", Text, nullable=False))
 
 tenants = Table("tenants", metadata, _id(), Column("name", String(255), nullable=False), Column("created_at", Time, nullable=False))
 
@@ -90,6 +109,7 @@ sandboxes = Table(
     Column("metadata", JSON, nullable=False),
     Column("tags", JSON, nullable=False),
     Column("workspace_id", String(255)),
+    Column("owner_user_id", String(255)),  # whom secrets of the scope `user` belong to
     Column("external_workspace_id", String(255)),
     Column("external_user_id", String(255)),
     Column("external_project_id", String(255)),

@@ -1,0 +1,65 @@
+"""The administrative log: who did, or was refused, what. Written here and nowhere else."""
+
+from typing import Any
+
+from sqlalchemy import and_, insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ..db.clock import now
+from ..db.ids import new_id
+from ..db.tables import admin_log
+from .types import AdminEntry, AdminFilter, RequestInfo
+
+MAX_LIMIT = 500
+
+
+async def write(
+    tx: AsyncConnection,
+    *,
+    tenant_id: str,
+    actor_id: str | None,
+    actor_type: str,
+    action: str,
+    outcome: str,
+    resource_type: str | None = None,
+    resource_id: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    request: RequestInfo | None = None,
+) -> None:
+    """Add one entry."""
+    await tx.execute(
+        insert(admin_log).values(
+            id=new_id("adm"),
+            tenant_id=tenant_id,
+            actor_id=actor_id,
+            actor_type=actor_type,
+            action=action,
+            outcome=outcome,
+            resource_type=resource_type,
+            resource_id=None if resource_id is None else resource_id[:255],
+            metadata=metadata or {},
+            ip_address=request.ip_address if request else None,
+            request_id=request.request_id if request else None,
+            created_at=now(),
+        )
+    )
+
+
+async def entries(tx: AsyncConnection, tenant_id: str, wanted: AdminFilter) -> tuple[list[AdminEntry], str | None]:
+    """Entries of the tenant, newest first, and the cursor of the next page."""
+    table = admin_log.c
+    query = select(admin_log).where(table.tenant_id == tenant_id)
+    for name in ("action", "actor_id", "resource_type", "resource_id"):
+        if (value := getattr(wanted, name)) is not None:
+            query = query.where(table[name] == value)
+    if wanted.since is not None:
+        query = query.where(table.created_at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(table.created_at <= wanted.until)
+    if wanted.cursor is not None:
+        last = select(table.created_at).where(table.id == wanted.cursor, table.tenant_id == tenant_id).scalar_subquery()
+        query = query.where(or_(table.created_at < last, and_(table.created_at == last, table.id < wanted.cursor)))
+    limit = max(1, min(wanted.limit, MAX_LIMIT))
+    rows = (await tx.execute(query.order_by(table.created_at.desc(), table.id.desc()).limit(limit + 1))).mappings().all()
+    found = [AdminEntry(**row) for row in rows[:limit]]
+    return found, found[-1].id if len(rows) > limit else None

@@ -1,0 +1,310 @@
+"""Publishing: what was committed becomes enforced, and only then is it acknowledged.
+
+One publish: read the newest state of the sandbox, lend what it needs, put the snapshot, take back what it no
+longer needs. egressd answers each message when it holds. Nobody there to answer means nothing is let through,
+which enforces everything; somebody there who does not answer means the caller is told so.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Coroutine, Iterable
+from typing import Any
+
+import structlog
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ..bindings import Binder, effective
+from ..db.engine import Database
+from ..db.tables import sandboxes
+from ..errors import OpenMiosaError, Unavailable
+from ..vault.envelopes import Envelopes
+from . import authority, epoch, sealing
+from .client import EgressClient, Gone, Refused
+from .gate import Gate
+from .held import Held
+from .leases import Need, Prepared, live, prepare
+from .resync import put_everything
+
+_ATTEMPTS = 4
+_MEND_EVERY = 1.0  # seconds between tries to confirm what was left unconfirmed
+
+log = structlog.get_logger(__name__)
+
+
+class Publisher:
+    """Carries changes to egressd; satisfies `vault.ports.Publishes`."""
+
+    def __init__(self, database: Database, envelopes: Envelopes, egress: EgressClient) -> None:
+        self.database = database
+        self.egress = egress
+        self._envelopes = envelopes
+        self._binder = Binder()
+        self.held: Held | None = None
+        self._fenced = False
+        self._gate = Gate()
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._unconfirmed: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._greeting: asyncio.Task[None] | None = None
+        self._mending: asyncio.Task[None] | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether an egressd is there and holds what it should."""
+        return self.held is not None and self._fenced and not self._unconfirmed
+
+    async def touch(self, tx: AsyncConnection, sandbox_ids: Iterable[str]) -> None:
+        """Raise the revisions, and mint the placeholders that the change calls for, in the transaction of the change."""
+        ids = sorted(set(sandbox_ids))
+        await tx.execute(update(sandboxes).where(sandboxes.c.id.in_(ids)).values(revision=sandboxes.c.revision + 1))
+        for row in (await tx.execute(select(sandboxes).where(sandboxes.c.id.in_(ids)))).mappings().all():
+            await effective(tx, row, mint=True)
+
+    async def publish(self, sandbox_id: str) -> None:
+        """Make the sandbox's newest committed state enforced."""
+        try:
+            await self._fence()
+            async with self._gate.shared(), self._turns[sandbox_id]:
+                settled = await self._publish(sandbox_id)
+            if not settled:
+                await self.resync()  # another boot or epoch than we knew: everything is put again, this change with it
+        except Unavailable:
+            self._mend_later([sandbox_id])
+            raise
+        self._unconfirmed.discard(sandbox_id)
+
+    async def publish_many(self, sandbox_ids: Iterable[str]) -> None:
+        """Publish several at once; when some are not confirmed, all were tried before that is said."""
+        results = await asyncio.gather(*(self.publish(sandbox_id) for sandbox_id in sorted(set(sandbox_ids))), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def publish_secret(self, secret_id: str) -> None:
+        """Put a secret's newest value and state wherever it is used."""
+        async with self.database.read() as tx:
+            users = await self._binder.users(tx, secret_id)
+        await self.publish_many(users)
+
+    async def withdraw_secret(self, secret_id: str, sandbox_ids: Iterable[str]) -> None:
+        """Take a value back at once, then publish the sandboxes that used it."""
+        ids = list(sandbox_ids)
+        try:
+            await self._fence()
+            async with self._gate.shared():
+                await self._take_back([secret_id])
+        except Unavailable:
+            self._mend_later(ids)
+            raise
+        await self.publish_many(ids)
+
+    async def withdraw(self, sandbox_id: str) -> None:
+        """End a sandbox in the data plane: its connections, its snapshot, and the leases that only it needed."""
+        try:
+            await self._fence()
+            async with self._gate.shared(), self._turns[sandbox_id]:
+                await self._drop(sandbox_id)
+        except Unavailable:
+            self._mend_later([sandbox_id])
+            raise
+        self._turns.pop(sandbox_id, None)
+        self._unconfirmed.discard(sandbox_id)
+
+    async def hello(self, gateway: str, boot: str, public_key: bytes) -> int:
+        """A gateway greets: raise the epoch, answer it, and put everything after the answer."""
+        if self._greeting is None or self._greeting.done() or self.held is None or self.held.boot != boot:
+            self.held = Held(gateway, boot, public_key)
+            self._fenced = False
+            self._greeting = self._spawn(self._greet())
+        return await epoch.current(self.database)
+
+    async def resync(self) -> None:
+        """Raise the epoch and put everything again; at the server's start, and whenever egressd is not whom we knew."""
+        async with self._gate.exclusive():
+            await self._resync()
+
+    async def close(self) -> None:
+        """Stop what runs in the background and close the connections."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.egress.close()
+
+    async def lend(self, held: Held, need: Need) -> None:
+        """Seal the value to this boot and put it; what cannot be opened is not lent, and its use is refused there."""
+        try:
+            async with self.database.read() as tx:
+                version, value = await self._envelopes.lend(tx, need.owner, need.stored_purpose)
+        except OpenMiosaError as error:
+            # A lockdown must not fail because one value is damaged or the vault is sealed. An older value may not stay, though.
+            log.error("lease_not_lent", lease=need.lease, code=error.code)
+            if held.stale(need):
+                await self.egress.delete_lease(need.lease)
+                held.leases.pop(need.lease, None)
+            return
+        if version != need.version:
+            return  # a newer value was committed meanwhile; whoever committed it publishes it
+        sealed = sealing.seal(
+            held.public_key, value, boot=held.boot, lease=need.lease, tenant=need.tenant, purpose=need.purpose, version=version
+        )
+        message = {
+            "v": 1,
+            "lease": need.lease,
+            "tenant": need.tenant,
+            "purpose": need.purpose,
+            "version": version,
+            "expires_in_ms": need.lifetime_ms(),
+            "sealed": sealed,
+        }
+        try:
+            await self.egress.put_lease(message)
+        except Refused as error:
+            if error.code != "stale_version":
+                raise
+            # It holds a higher version than the database knows: the database was restored. Ours is the truth.
+            await self.egress.delete_lease(need.lease)
+            await self.egress.put_lease(message)
+        held.leases[need.lease] = (need.version, need.expires_at)
+
+    async def _publish(self, sandbox_id: str) -> bool:
+        for _ in range(_ATTEMPTS):
+            async with self.database.read() as tx:
+                prepared = await prepare(tx, sandbox_id)
+            if prepared is None:
+                await self._drop(sandbox_id)
+                return True
+            if self.held is None and not await self._meet():
+                return True
+            try:
+                if self.held is not None:
+                    await self._put(self.held, prepared)
+                return True
+            except Gone:
+                self.held = None
+                return True
+            except Refused as error:
+                if not await self._mended(error, prepared):
+                    return False
+        raise Unavailable("the egress gateway keeps refusing the snapshot; see the server's log", code="NOT_CONFIRMED", retry=True)
+
+    async def _put(self, held: Held, prepared: Prepared) -> None:
+        before = held.snapshots.get(prepared.sandbox)
+        late = []
+        for need in prepared.needs:
+            if held.has(need):
+                continue
+            if held.agreed(need, prepared.hosts.get(need.lease)):
+                await self.lend(held, need)
+                continue
+            if held.stale(need):
+                await self.egress.delete_lease(need.lease)
+                held.leases.pop(need.lease, None)
+            late.append(need)
+        await self.egress.put_snapshot(prepared.snapshot)
+        held.snapshots[prepared.sandbox] = prepared
+        for need in late:
+            if held.agreed(need, prepared.hosts.get(need.lease)):
+                await self.lend(held, need)
+        for lease in held.unneeded(need.lease for need in before.needs) if before else ():
+            await self.egress.delete_lease(lease)
+            held.leases.pop(lease, None)
+
+    async def _mended(self, error: Refused, prepared: Prepared) -> bool:
+        """After a refusal: whether another try makes sense; False asks for a resync."""
+        log.warning("egressd_refused", sandbox=prepared.sandbox, status=error.status, code=error.code)
+        if error.code == "stale_epoch":
+            return False
+        status = await self._status()
+        if status is None or self.held is None or status["boot"] != self.held.boot:
+            return False
+        if error.code == "stale_revision":
+            there = {entry["sandbox"]: int(entry["revision"]) for entry in status["sandboxes"]}
+            await epoch.raise_revision(self.database, prepared.sandbox, there.get(prepared.sandbox, 0))
+            return True
+        raise Unavailable(f"the change is stored, but the egress gateway refused it ({error.code})", code="NOT_CONFIRMED", retry=True)
+
+    async def _drop(self, sandbox_id: str) -> None:
+        held = self.held
+        try:
+            await self.egress.delete_snapshot(sandbox_id)
+            if held is not None:
+                before = held.snapshots.pop(sandbox_id, None)
+                leases = [need.lease for need in before.needs] if before else [authority.lease_of(sandbox_id)]
+                await self._take_back(held.unneeded(leases))
+        except Gone:
+            self.held = None
+
+    async def _take_back(self, leases: Iterable[str]) -> None:
+        try:
+            for lease in leases:
+                await self.egress.delete_lease(lease)
+                if self.held is not None:
+                    self.held.leases.pop(lease, None)
+        except Gone:
+            self.held = None
+
+    async def _meet(self) -> bool:
+        """Learn who is there; False when nobody is."""
+        status = await self._status()
+        if status is None:
+            return False
+        self.held = Held.of(status)
+        return True
+
+    async def _status(self) -> dict[str, Any] | None:
+        try:
+            return await self.egress.status()
+        except Gone:
+            self.held = None
+            return None
+
+    async def _fence(self) -> None:
+        """Nothing is said to egressd before it heard this server's epoch and holds what the database says."""
+        if self._fenced:
+            return
+        async with self._gate.exclusive():
+            if not self._fenced:
+                await self._resync()
+
+    async def _resync(self) -> None:
+        self.egress.epoch = await epoch.raise_epoch(self.database)
+        try:
+            await self.egress.put_epoch(self.egress.epoch)
+            self.held = Held.of(status := await self.egress.status())
+            async with self.database.read() as tx:
+                prepared = [found for sandbox_id in await live(tx) if (found := await prepare(tx, sandbox_id)) is not None]
+            await put_everything(self, self.held, status, prepared)
+        except Gone:
+            self.held = None
+        except Refused as error:
+            raise Unavailable(f"the egress gateway refused its state ({error.code})", code="NOT_CONFIRMED", retry=True) from None
+        self._fenced = True
+        self._unconfirmed.clear()
+
+    async def _greet(self) -> None:
+        try:
+            await self._fence()
+        except Unavailable as error:
+            log.error("resync_failed", error=error.message)
+            self._mend_later([])
+
+    def _mend_later(self, sandbox_ids: Iterable[str]) -> None:
+        """Keep trying to confirm in the background what a caller was told is unconfirmed."""
+        self._unconfirmed.update(sandbox_ids)
+        if self._mending is None or self._mending.done():
+            self._mending = self._spawn(self._mend())
+
+    async def _mend(self) -> None:
+        while self._unconfirmed or not self._fenced:
+            await asyncio.sleep(_MEND_EVERY)
+            try:
+                await self.resync()
+            except Unavailable as error:
+                log.warning("still_unconfirmed", sandboxes=len(self._unconfirmed), error=error.message)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
