@@ -8,10 +8,11 @@ from pathlib import Path
 from .tree import is_test, relative, sources
 
 FUNCTION, FILE = 70, 700
-# Generated files are as long as their source makes them.
-GENERATED = ("sdks/python/src/openmiosa/_sync/",)
+# Generated files are as long as their source makes them, and a migration is one table after another.
+GENERATED = ("sdks/python/src/openmiosa/_sync/", "server/src/openmiosa_server/db/migrations/versions/")
 # Where a function starts in Rust or C: an indented or bare `fn`, or a C definition whose brace ends the line.
-RUST_FUNCTION = re.compile(r"^(?P<indent>\s*)(?:pub(?:\([a-z: ]+\))? )?(?:const )?(?:async )?(?:unsafe )?(?:extern \"C\" )?fn (?P<name>\w+)")
+_WORDS = r"(?:pub(?:\([a-z: ]+\))? )?(?:const )?(?:async )?(?:unsafe )?(?:extern \"C\" )?"
+RUST_FUNCTION = re.compile(rf"^(?P<indent>\s*){_WORDS}fn (?P<name>\w+)")
 C_FUNCTION = re.compile(r"^(?P<indent>)[a-z_][\w \*]*?\b(?P<name>\w+)\([^;]*$")
 
 

@@ -20,7 +20,7 @@ CRATES: dict[str, set[str]] = {
     "dial": {"policy"},
     "journal": {"link"},
     "cell": {"sys", "link"},
-    "proxy": {"policy", "credential", "authority", "dial", "journal", "link"},
+    "proxy": {"sys", "policy", "credential", "authority", "dial", "journal", "link"},
     "dataplane": {"sys", "cell", "proxy", "policy", "credential", "authority", "dial", "journal", "link"},
     "testkit": {"policy", "link"},
 }
@@ -29,8 +29,9 @@ IMPURE = {"tokio", "hyper", "rustls", "mio", "socket2", "jiff", "tracing"}
 
 
 def test_the_python_laws_hold():
-    command = "from importlinter.cli import lint_imports_command; lint_imports_command()"
-    ran = subprocess.run([sys.executable, "-c", command, "--config", ".importlinter", "--no-cache"], cwd=ROOT, capture_output=True, text=True, env=_paths())
+    program = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    command = [sys.executable, "-c", program, "--config", ".importlinter", "--no-cache"]
+    ran = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, env=_paths())
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
@@ -66,10 +67,10 @@ def test_mains_are_imported_by_nobody():
 
 
 @pytest.mark.parametrize("crate", ["cell", "proxy"])
-def test_the_two_programs_share_no_code_but_the_link(crate: str):
+def test_the_two_programs_share_no_code_but_the_link_and_system_calls(crate: str):
     ours, _ = _crates()[crate]
     other = _crates()["proxy" if crate == "cell" else "cell"][0]
-    assert ours & other <= {"link"}
+    assert ours & other <= {"link", "sys"}
 
 
 def _crates() -> dict[str, tuple[set[str], set[str]]]:

@@ -51,7 +51,12 @@ class Authority:
         return context
 
     def leaf(
-        self, *names: str, common_name: str | None = None, days: tuple[int, int] = (-1, 20), usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH, self_signed: bool = False
+        self,
+        *names: str,
+        common_name: str | None = None,
+        days: tuple[int, int] = (-1, 20),
+        usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH,
+        self_signed: bool = False,
     ) -> tuple[bytes, bytes]:
         """A leaf and its key as PEM."""
         key = ec.generate_private_key(ec.SECP256R1())

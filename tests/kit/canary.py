@@ -45,13 +45,17 @@ def encodings(value: str) -> dict[str, list[bytes]]:
         "base64url": [_middle(base64.urlsafe_b64encode, raw, shift) for shift in range(3)],
         "hex": [raw.hex().encode()],
         "HEX": [raw.hex().upper().encode()],
-        "percent": [urllib.parse.quote(value, safe="").encode(), "".join(f"%{point:02X}" for point in points).encode(), "".join(f"%{point:02x}" for point in points).encode()],
-        "json": ["".join(f"\\u{point:04x}" for point in points).encode(), "".join(f"\\u{point:04X}" for point in points).encode()],
-        "html": ["".join(f"&#{point};" for point in points).encode(), "".join(f"&#x{point:x};" for point in points).encode(), html.escape(value).encode()],
+        "percent": [urllib.parse.quote(value, safe="").encode(), _spelled("%{:02X}", points), _spelled("%{:02x}", points)],
+        "json": [_spelled("\\u{:04x}", points), _spelled("\\u{:04X}", points)],
+        "html": [_spelled("&#{};", points), _spelled("&#x{:x};", points), html.escape(value).encode()],
         "utf-16le": [value.encode("utf-16-le")],
         "utf-16be": [value.encode("utf-16-be")],
         "reversed": [raw[::-1]],
     }
+
+
+def _spelled(pattern: str, points: list[int]) -> bytes:
+    return "".join(pattern.format(point) for point in points).encode()
 
 
 def _middle(encode: object, raw: bytes, shift: int) -> bytes:

@@ -59,7 +59,8 @@ class Names:
         self.queries.append((name, kind))
         question = packet[12 : at + 5]
         turns = self.table.get(name)
-        addresses = [] if turns is None else [address for address in turns[0] if (":" in address) == (kind == _AAAA)] if kind in (_A, _AAAA) else []
+        known = turns[0] if turns and kind in (_A, _AAAA) else []
+        addresses = [address for address in known if (":" in address) == (kind == _AAAA)]
         if turns is not None and kind == _A and len(turns) > 1:
             turns.pop(0)
         records = b"".join(_record(kind, address) for address in addresses)

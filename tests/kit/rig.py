@@ -6,6 +6,7 @@ inside: the namespace has `lo` and nothing else. Works as root, and as an ordina
 
 import ctypes
 import fcntl
+import functools
 import os
 import socket
 import struct
@@ -18,20 +19,16 @@ RESOLVER = "127.0.0.53"
 _CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
 _MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
 _libc = ctypes.CDLL(None, use_errno=True)
-_entered = False
 
 
+@functools.cache
 def enter() -> None:
     """Move into a fresh network namespace; the second call does nothing."""
-    global _entered
-    if _entered:
-        return
     _unshare()
     _raise_loopback()
     for family in (socket.AF_INET, socket.AF_INET6):
         _make_every_address_local(family)
     _use_our_resolver()
-    _entered = True
 
 
 def _unshare() -> None:
@@ -70,8 +67,7 @@ def _make_every_address_local(family: int) -> None:
 
 
 def _use_our_resolver() -> None:
-    text = tempfile.NamedTemporaryFile("w", prefix="openmiosa-resolv-", delete=False)
-    with text:
+    with tempfile.NamedTemporaryFile("w", prefix="openmiosa-resolv-", delete=False) as text:
         text.write(f"nameserver {RESOLVER}\noptions timeout:1 attempts:2\n")
     os.chmod(text.name, 0o644)
     target = os.path.realpath("/etc/resolv.conf")

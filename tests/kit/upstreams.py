@@ -6,6 +6,7 @@ have succeeded. What a name answers is scripted; without a script it answers 200
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import socket
@@ -121,7 +122,8 @@ class Internet:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             listener.bind(("::", port))
-            self._servers.append(await asyncio.start_server(lambda reader, writer, tls=tls: self._serve(reader, writer, tls), sock=listener, backlog=512))
+            accept = functools.partial(self._serve, tls=tls)
+            self._servers.append(await asyncio.start_server(accept, sock=listener, backlog=512))
 
     async def _close(self) -> None:
         for server in self._servers:
