@@ -12,7 +12,7 @@ pub fn gateway_id(dir: &Path) -> io::Result<String> {
         Err(_) => {}
     }
     fs::create_dir_all(dir)?;
-    let id = format!("gw_{}", ulid::Ulid::generate().to_string().to_lowercase());
+    let id = format!("gw_{}", ulid::Ulid::new().to_string().to_lowercase());
     let temporary = dir.join("gateway.new");
     fs::write(&temporary, &id)?;
     fs::File::open(&temporary)?.sync_all()?;

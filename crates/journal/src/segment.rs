@@ -69,7 +69,7 @@ pub fn list(dir: &Path) -> io::Result<Vec<u64>> {
     let mut firsts = Vec::new();
     for entry in fs::read_dir(dir)? {
         let name = entry?.file_name();
-        let first = name.to_str().and_then(|n| n.strip_prefix("segment-")?.strip_suffix(".jsonl")?.parse().ok());
+        let first: Option<u64> = name.to_str().and_then(|n| n.strip_prefix("segment-")?.strip_suffix(".jsonl")?.parse().ok());
         firsts.extend(first);
     }
     firsts.sort_unstable();

@@ -1,0 +1,48 @@
+//! Names that were asked for and never connected to: one record a name and window, with the exact count.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use openmiosa_link::records::{Action, Stage};
+
+use super::names::Unused;
+use crate::{gateway::Gateway, record::Event, sandbox::Sandbox};
+
+/// Ends windows until the gateway stops.
+pub async fn run(gateway: Arc<Gateway>) {
+    let window = gateway.settings.egress.dns_window();
+    // A row may be late by a quarter of its window.
+    let mut ticks = tokio::time::interval((window / 4).max(Duration::from_millis(20)));
+    loop {
+        tokio::select! {
+            () = gateway.stop.cancelled() => return flush(&gateway, Duration::ZERO),
+            _ = ticks.tick() => flush(&gateway, window),
+        }
+    }
+}
+
+fn flush(gateway: &Arc<Gateway>, window: Duration) {
+    for sandbox in gateway.all_sandboxes() {
+        flush_one(gateway, &sandbox, window);
+    }
+}
+
+/// Records what one sandbox has asked for and never used.
+pub fn flush_one(gateway: &Arc<Gateway>, sandbox: &Sandbox, window: Duration) {
+    let unused = sandbox.names.lock().end_windows(window, Instant::now());
+    for name in &unused {
+        record(gateway, sandbox, name);
+    }
+}
+
+/// Writes one such record.
+pub fn record(gateway: &Arc<Gateway>, sandbox: &Sandbox, unused: &Unused) {
+    let mut event = Event::open(gateway, sandbox, 53, "dns");
+    event.call.host = unused.host.as_str().into();
+    event.decide(Action::Stub, 0, |decision| {
+        decision.stage = Stage::Decided;
+        decision.count = unused.count;
+    });
+}
