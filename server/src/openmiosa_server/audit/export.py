@@ -8,10 +8,31 @@ from collections.abc import Sequence
 from .types import Event
 
 FORMATS = ("csv", "jsonl")
-COLUMNS = (
-    "id number timestamp resource_id action effect host port protocol method path status_code reason rejected_by secrets rule_id "
-    "policy_mode duration_ms bytes_in bytes_out ended_as external_user_id external_workspace_id"
-).split()
+COLUMNS = [
+    "id",
+    "number",
+    "timestamp",
+    "resource_id",
+    "action",
+    "effect",
+    "host",
+    "port",
+    "protocol",
+    "method",
+    "path",
+    "status_code",
+    "reason",
+    "rejected_by",
+    "secrets",
+    "rule_id",
+    "policy_mode",
+    "duration_ms",
+    "bytes_in",
+    "bytes_out",
+    "ended_as",
+    "external_user_id",
+    "external_workspace_id",
+]
 # A spreadsheet runs a cell that begins so; a path or host that a sandbox chose must stay text.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

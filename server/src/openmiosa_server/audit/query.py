@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import ColumnElement, String, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -95,5 +94,5 @@ def _action(word: str) -> str:
 
 def _secret(name: str) -> ColumnElement[bool]:
     # The column is JSON that only we write, so a name stands in it in exactly one spelling.
-    text: Any = cast(events.c.secrets, String)
+    text = cast(events.c.secrets, String)
     return text.contains(f'"name": {json.dumps(name)}', autoescape=True)

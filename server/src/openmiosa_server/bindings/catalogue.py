@@ -71,8 +71,6 @@ CATALOGUE = (
     Provider("deepseek", ("api.deepseek.com",), ("DEEPSEEK_API_KEY",)),
     Provider("openrouter", ("openrouter.ai",), ("OPENROUTER_API_KEY",), (r"sk-or-[\w-]{20,}",)),
     Provider("replicate", ("api.replicate.com",), ("REPLICATE_API_TOKEN",), (r"r8_[A-Za-z0-9]{20,}",)),
-    Provider("npm", ("registry.npmjs.org",), ("NPM_TOKEN", "NODE_AUTH_TOKEN"), (r"npm_[A-Za-z0-9]{30,}",)),
-    Provider("pypi", ("upload.pypi.org",), ("PYPI_TOKEN", "PYPI_API_TOKEN", "TWINE_PASSWORD"), (r"pypi-[\w-]{50,}",)),
     Provider("perplexity", ("api.perplexity.ai",), ("PERPLEXITY_API_KEY",), (r"pplx-[A-Za-z0-9]{20,}",)),
     Provider("together", ("api.together.xyz", "api.together.ai"), ("TOGETHER_API_KEY",)),
     Provider("fireworks", ("api.fireworks.ai",), ("FIREWORKS_API_KEY",), (r"fw_[A-Za-z0-9]{20,}",)),

@@ -53,11 +53,13 @@ async def reach(tx: AsyncConnection, secret_id: str) -> ColumnElement[bool] | No
     row = (await tx.execute(select(secrets).where(secrets.c.id == secret_id))).mappings().one_or_none()
     if row is None or row["resource_id"] is not None or row["expose_as_env"] is None:
         return None
-    tenant = sandboxes.c.tenant_id == row["tenant_id"]
+    tenant: ColumnElement[bool] = sandboxes.c.tenant_id == row["tenant_id"]
     column = dict(RUNGS)[row["scope"]]
     if column is None:
         return tenant
-    return None if row[column] is None else and_(tenant, sandboxes.c[column] == row[column])
+    if row[column] is None:
+        return None
+    return and_(tenant, sandboxes.c[column] == row[column])
 
 
 def state_of(status: str, version: int, hosts: list[str] | tuple[str, ...], expires_at: datetime | None) -> str:

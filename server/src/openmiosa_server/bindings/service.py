@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..db.engine import Database
 from ..db.lookup import find_sandbox, visible_sandboxes
+from ..db.ports import Publishes
 from ..db.tables import bindings, sandboxes, secrets
 from ..errors import Invalid, NotFound
 from ..identity import Identity, Principal, RequestInfo
 from ..vault import grammar, rows
-from ..vault.ports import Publishes
 from .ladder import effective
 from .placeholder import ensure
 from .types import Binding, EffectiveBinding, binding_of
@@ -39,7 +39,7 @@ class Bindings:
     ) -> Binding:
         """Give a sandbox a secret under a variable; binding twice is one binding."""
         about = {"secret": secret[:255], "expose_as_env": (expose_as_env or "")[:255]}
-        await self._allow(principal, "secrets:write", "bindings:binding:create", resource_id, about, request)
+        await self._allow(principal, "secrets:write", "bindings:binding:create", resource_id, request, **about)
         if resource_type not in (None, "sandbox"):
             raise Invalid(f"resource_type {resource_type!r} is not known here; use `sandbox`", code="UNKNOWN_RESOURCE_TYPE")
         async with self._database.begin() as tx:
@@ -58,7 +58,7 @@ class Bindings:
 
     async def unbind(self, principal: Principal, binding_id: str, *, request: RequestInfo | None = None) -> None:
         """Take a binding away: its placeholder is worth nothing when this returns."""
-        await self._allow(principal, "secrets:write", "bindings:binding:delete", binding_id, None, request)
+        await self._allow(principal, "secrets:write", "bindings:binding:delete", binding_id, request)
         async with self._database.begin() as tx:
             row = (await tx.execute(self._query(principal).where(bindings.c.id == binding_id))).mappings().one_or_none()
             if row is None:
@@ -77,7 +77,7 @@ class Bindings:
         request: RequestInfo | None = None,
     ) -> list[Binding]:
         """Bindings, oldest first."""
-        await self._allow(principal, "secrets:read", "bindings:binding:list", resource_id, None, request)
+        await self._allow(principal, "secrets:read", "bindings:binding:list", resource_id, request)
         async with self._database.read() as tx:
             query = self._query(principal)
             if resource_id is not None:
@@ -109,8 +109,8 @@ class Bindings:
         scope: str,
         action: str,
         resource_id: str | None,
-        metadata: dict[str, Any] | None,
         request: RequestInfo | None,
+        **metadata: Any,
     ) -> None:
         await self._identity.authorize(
             principal, scope, action, resource_type="binding", resource_id=resource_id, metadata=metadata, request=request

@@ -51,7 +51,7 @@ class Database:
         self._process_lock = ProcessLock(path.with_name(path.name + ".lock"))
         self._process_lock.acquire()
         try:
-            path.touch(mode=0o600, exist_ok=True)
+            await asyncio.to_thread(path.touch, mode=0o600)
             self._engine = _sqlite_engine(self.url)
             await self._quick_check()
         except BaseException:

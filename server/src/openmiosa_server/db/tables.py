@@ -42,6 +42,7 @@ class Time(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To the database: in UTC; a time without an offset is a mistake of ours."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -49,6 +50,7 @@ class Time(TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """From the database: aware, in UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -62,7 +64,7 @@ def _tenant() -> Column[str]:
     return Column("tenant_id", String(40), ForeignKey("tenants.id"), nullable=False, index=True)
 
 
-def _times() -> list[Column]:
+def _times() -> list[Column[datetime]]:
     return [Column("created_at", Time, nullable=False), Column("updated_at", Time, nullable=False)]
 
 

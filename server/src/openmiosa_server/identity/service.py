@@ -36,7 +36,7 @@ class Identity:
                 return None
             tenant_id = new_id("ten")
             await tx.execute(insert(tenants).values(id=tenant_id, name="default", created_at=now()))
-            row = _key_row(tenant_id, "admin", SCOPES, None, None, token)
+            row = _key_row(tenant_id, "admin", SCOPES, token)
             await tx.execute(insert(api_keys).values(**row))
             await admin_log.write(
                 tx,
@@ -124,7 +124,7 @@ class Identity:
         if principal.external_user_id is not None and external_user_id != principal.external_user_id:
             raise InsufficientScope("a key of one external user makes keys for that user only")
         token = tokens.mint()
-        row = _key_row(principal.tenant_id, name, granted, expires_at, external_user_id, token)
+        row = _key_row(principal.tenant_id, name, granted, token, expires_at=expires_at, external_user_id=external_user_id)
         async with self._database.begin() as tx:
             await tx.execute(insert(api_keys).values(**row))
         return NewKey(_key(row), token)
@@ -219,7 +219,13 @@ def _visible(principal: Principal) -> list[Any]:
 
 
 def _key_row(
-    tenant_id: str, name: str, scopes: tuple[str, ...], expires_at: datetime | None, external_user_id: str | None, token: str
+    tenant_id: str,
+    name: str,
+    scopes: tuple[str, ...],
+    token: str,
+    *,
+    expires_at: datetime | None = None,
+    external_user_id: str | None = None,
 ) -> dict[str, Any]:
     return {
         "id": new_id("key"),

@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 
 class Publisher:
-    """Carries changes to egressd; satisfies `vault.ports.Publishes`."""
+    """Carries changes to egressd; satisfies `db.ports.Publishes`."""
 
     def __init__(self, database: Database, envelopes: Envelopes, egress: EgressClient) -> None:
         self.database = database

@@ -71,7 +71,7 @@ def may_change(principal: Principal, resource_id: str | None) -> None:
 
 
 async def add_rule(
-    tx: AsyncConnection, tenant_id: str, policy_id: str, target: tuple[str | None, str | None], rule: PolicyRule, note: str | None
+    tx: AsyncConnection, tenant_id: str, policy_id: str, target: tuple[str | None, str | None], rule: PolicyRule, *, note: str | None = None
 ) -> Rule:
     """Insert the rule, or return the equal one that is there."""
     # Writers of one policy take turns here on PostgreSQL, so that two equal rules are one.
@@ -113,7 +113,7 @@ async def write(tx: AsyncConnection, policy: Policy, wanted: PolicyChange) -> No
 
 async def require_rules(tx: AsyncConnection, tenant_id: str, target: tuple[str | None, str | None]) -> None:
     """A lockdown without hosts needs rules to keep; where there are none it would cut everything by surprise."""
-    places = [policies.c.resource_id.is_(None)]
+    places: list[ColumnElement[bool]] = [policies.c.resource_id.is_(None)]
     if target[0] is not None:
         places.append(policies.c.resource_id == target[0])
     of = select(policies.c.id).where(policies.c.tenant_id == tenant_id, places[0] if len(places) == 1 else places[0] | places[1])
@@ -141,7 +141,7 @@ async def only_hosts(tx: AsyncConnection, tenant_id: str, policy_id: str, target
     there = {(rule.host, rule.port) for rule in held}
     for selector, rule in wanted.items():
         if selector not in there:
-            await add_rule(tx, tenant_id, policy_id, target, rule, "lockdown")
+            await add_rule(tx, tenant_id, policy_id, target, rule, note="lockdown")
 
 
 def _selector(rule: Rule | PolicyRule) -> tuple[object, ...]:

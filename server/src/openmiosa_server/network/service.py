@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ..db.clock import parse_since
 from ..db.engine import Database
 from ..db.lookup import find_sandbox, resolve_resource, visible_sandboxes
+from ..db.ports import Publishes
 from ..db.tables import policies, rules, sandboxes
 from ..errors import Invalid, NotFound
 from ..identity import Identity, Principal, RequestInfo
-from ..vault.ports import Publishes
 from . import change, observed, store
 from .types import AddRule, NewPolicy, Observed, Policy, PolicyChange, Rule
 
@@ -49,9 +49,9 @@ class Network:
         request: RequestInfo | None = None,
     ) -> list[Rule]:
         """Rules, oldest first."""
-        await self._allow(principal, "network:read", "network:rule:list", resource_id, None, request)
+        await self._allow(principal, "network:read", "network:rule:list", resource_id, request)
         async with self._database.read() as tx:
-            conditions = [rules.c.policy_id.in_(select(policies.c.id).where(*change.visible(principal)))]
+            conditions: list[ColumnElement[bool]] = [rules.c.policy_id.in_(select(policies.c.id).where(*change.visible(principal)))]
             if policy_id is not None:
                 conditions.append(rules.c.policy_id == (await self._policy(tx, principal, policy_id)).id)
             if resource_id is not None:
@@ -61,7 +61,7 @@ class Network:
 
     async def remove(self, principal: Principal, rule: str, *, resource_id: str | None = None, request: RequestInfo | None = None) -> Rule:
         """Delete a rule by id, or by its host where that names one rule."""
-        await self._allow(principal, "network:write", "network:rule:delete", rule, None, request)
+        await self._allow(principal, "network:write", "network:rule:delete", rule, request)
         async with self._database.begin() as tx:
             found = await self._rule(tx, principal, rule, resource_id)
             change.may_change(principal, found.resource_id)
@@ -79,7 +79,7 @@ class Network:
         request: RequestInfo | None = None,
     ) -> list[Policy]:
         """Policies with their rules, oldest first."""
-        await self._allow(principal, "network:read", "network:policy:list", resource_id, None, request)
+        await self._allow(principal, "network:read", "network:policy:list", resource_id, request)
         async with self._database.read() as tx:
             conditions = change.visible(principal)
             if resource_id is not None:
@@ -88,14 +88,14 @@ class Network:
 
     async def get_policy(self, principal: Principal, policy_id: str, *, request: RequestInfo | None = None) -> Policy:
         """One policy by its id, or by the id or name of its sandbox."""
-        await self._allow(principal, "network:read", "network:policy:get", policy_id, None, request)
+        await self._allow(principal, "network:read", "network:policy:get", policy_id, request)
         async with self._database.read() as tx:
             return await self._policy(tx, principal, policy_id)
 
     async def create_policy(self, principal: Principal, given: NewPolicy, *, request: RequestInfo | None = None) -> Policy:
         """One more policy for a sandbox, a workspace or the tenant."""
         about = {"mode": given.mode, "default_effect": given.default_effect, "name": given.name[:255]}
-        await self._allow(principal, "network:write", "network:policy:create", given.resource_id, about, request)
+        await self._allow(principal, "network:write", "network:policy:create", given.resource_id, request, **about)
         change.check_policy(given.name, given.mode, given.default_effect)
         async with self._database.begin() as tx:
             target = await self._target(tx, principal, given.resource_id, given.resource_type, live=True)
@@ -127,7 +127,7 @@ class Network:
     ) -> Policy:
         """Change a policy by id; without one, the resource's, or the tenant's default. The raw call: it obeys."""
         about = {"mode": wanted.mode, "default_effect": wanted.default_effect}
-        await self._allow(principal, "network:write", "network:policy:update", policy_id or resource_id, about, request)
+        await self._allow(principal, "network:write", "network:policy:update", policy_id or resource_id, request, **about)
         change.check_policy(wanted.name or "-", wanted.mode or "enforce", wanted.default_effect or "deny")
         async with self._database.begin() as tx:
             if policy_id is not None:
@@ -155,7 +155,7 @@ class Network:
     ) -> Policy:
         """Enforce, in one step: to exactly these hosts; without hosts, to the rules there are (409 when none); `[]` locks everything."""
         about = {"hosts": hosts if hosts is None else [host[:255] for host in hosts[:100]]}
-        await self._allow(principal, "network:write", "network:policy:lockdown", resource_id, about, request)
+        await self._allow(principal, "network:write", "network:policy:lockdown", resource_id, request, **about)
         async with self._database.begin() as tx:
             target = await self._target(tx, principal, resource_id, resource_type, live=True)
             change.may_change(principal, target[0])
@@ -180,7 +180,7 @@ class Network:
         request: RequestInfo | None = None,
     ) -> Policy:
         """Back to observing: all is recorded, explicit denies still refuse, secrets still go to their hosts only."""
-        await self._allow(principal, "network:write", "network:policy:observe", resource_id, None, request)
+        await self._allow(principal, "network:write", "network:policy:observe", resource_id, request)
         async with self._database.begin() as tx:
             target = await self._target(tx, principal, resource_id, resource_type, live=True)
             change.may_change(principal, target[0])
@@ -203,7 +203,7 @@ class Network:
         request: RequestInfo | None = None,
     ) -> list[Observed]:
         """The hosts seen in the window (`7d`, `24h`, or a time), with counts."""
-        await self._allow(principal, "network:read", "network:suggestion:list", resource_id, None, request)
+        await self._allow(principal, "network:read", "network:suggestion:list", resource_id, request)
         try:
             start = parse_since(since)
         except ValueError:
@@ -223,13 +223,13 @@ class Network:
         request: RequestInfo | None = None,
     ) -> list[Observed]:
         """Hosts refused since the lockdown, and secrets that wait for a host."""
-        await self._allow(principal, "network:read", "network:pending:list", resource_id, None, request)
+        await self._allow(principal, "network:read", "network:pending:list", resource_id, request)
         async with self._database.read() as tx:
             return await observed.pending(tx, principal.tenant_id, await self._sandboxes_of(tx, principal, resource_id, resource_type))
 
     async def _add(self, principal: Principal, given: AddRule, effect: str, request: RequestInfo | None) -> Rule:
         about = {"host": given.host[:255], "effect": effect, "methods": list(given.methods or ())[:32]}
-        await self._allow(principal, "network:write", f"network:rule:{effect}", given.resource_id, about, request)
+        await self._allow(principal, "network:write", f"network:rule:{effect}", given.resource_id, request, **about)
         rule = change.canonical(given, effect)
         async with self._database.begin() as tx:
             if given.policy_id is not None:
@@ -240,7 +240,7 @@ class Network:
                 target = await self._target(tx, principal, given.resource_id, given.resource_type, live=True)
                 policy_id = await store.policy_for(tx, principal.tenant_id, *target)
             change.may_change(principal, target[0])
-            added = await change.add_rule(tx, principal.tenant_id, policy_id, target, rule, given.note)
+            added = await change.add_rule(tx, principal.tenant_id, policy_id, target, rule, note=given.note)
             concerned = await self._touch(tx, principal.tenant_id, target)
         await self._publisher.publish_many(concerned)
         return added
@@ -299,8 +299,8 @@ class Network:
         scope: str,
         action: str,
         resource_id: str | None,
-        metadata: dict[str, Any] | None,
         request: RequestInfo | None,
+        **metadata: Any,
     ) -> None:
         await self._identity.authorize(
             principal, scope, action, resource_type="policy", resource_id=resource_id, metadata=metadata, request=request

@@ -44,7 +44,7 @@ class SandboxValue:
     authority_lease: str
 
 
-def compile(  # noqa: A001 - the word of the design for this step
+def compile(
     sandbox: SandboxValue, policies: Sequence[PolicyValue], rules: Iterable[PolicyRule], bindings: Iterable[BindingValue]
 ) -> dict[str, Any]:
     """The snapshot of `contracts/link`, the same for the same values whatever their order."""

@@ -15,8 +15,31 @@ _NAME = re.compile(r"[^\x00-\x1f\x7f/?#]+")
 _ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Variables that decide how programs run: a placeholder there breaks the sandbox or changes what it loads.
 _RESERVED = frozenset(
-    "PATH HOME SHELL IFS ENV BASH_ENV PWD TMPDIR PYTHONPATH PYTHONHOME PYTHONSTARTUP NODE_OPTIONS PERL5LIB RUBYOPT SSL_CERT_FILE "
-    "SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE NODE_EXTRA_CA_CERTS GIT_SSL_CAINFO AWS_CA_BUNDLE PIP_CERT DENO_CERT".split()
+    [
+        "PATH",
+        "HOME",
+        "SHELL",
+        "IFS",
+        "ENV",
+        "BASH_ENV",
+        "PWD",
+        "TMPDIR",
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "PYTHONSTARTUP",
+        "NODE_OPTIONS",
+        "PERL5LIB",
+        "RUBYOPT",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+        "NODE_EXTRA_CA_CERTS",
+        "GIT_SSL_CAINFO",
+        "AWS_CA_BUNDLE",
+        "PIP_CERT",
+        "DENO_CERT",
+    ]
 )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import Column, ColumnElement, or_, select
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -74,7 +74,7 @@ async def same_place(tx: AsyncConnection, tenant_id: str, given: SetSecret, reso
     return None if row is None else secret_of(row)
 
 
-def _is(column: Any, value: str | None) -> ColumnElement[bool]:
+def _is(column: Column[Any], value: str | None) -> ColumnElement[bool]:
     return column.is_(None) if value is None else column == value
 
 

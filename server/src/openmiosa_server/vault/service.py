@@ -10,12 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ..db.clock import now
 from ..db.engine import Database
 from ..db.lookup import find_sandbox, resolve_resource
+from ..db.ports import Publishes
 from ..db.tables import connections, secrets
 from ..errors import Forbidden, Invalid
 from ..identity import Identity, Principal, RequestInfo
 from . import grammar, rows, write
 from .envelopes import Envelopes
-from .ports import Binds, Publishes
+from .ports import Binds
 from .types import BoundSecret, RotateSecret, Secret, SecretFilter, SetSecret
 from .value import SecretValue
 
@@ -37,8 +38,8 @@ class Vault:
 
     async def set(self, principal: Principal, given: SetSecret, *, request: RequestInfo | None = None) -> BoundSecret:
         """Store a secret; the same name in the same scope and resource is a new version of the one that is there."""
-        about = {"name": given.name[:255], "scope": given.scope[:24], "resource_id": (given.resource_id or "")[:255]}
-        await self._allow(principal, "secrets:write", "vault:secret:set", None, about, request)
+        about = {"name": given.name[:255], "secret_scope": given.scope[:24], "resource_id": (given.resource_id or "")[:255]}
+        await self._allow(principal, "secrets:write", "vault:secret:set", None, request, **about)
         if given.value is None:
             raise Invalid("value is missing", code="BAD_VALUE", details={"field": "value"})
         given = _owned(principal, given)
@@ -48,14 +49,16 @@ class Vault:
             resource = await resolve_resource(
                 tx, principal.tenant_id, principal.external_user_id, given.resource_id, given.resource_type, live=True
             )
-            bound = await write.put(tx, self._envelopes, self._binder, principal.tenant_id, given, resource, "ready")
+            bound = await write.put(
+                tx, self._envelopes, self._binder, given, tenant_id=principal.tenant_id, resource=resource, status="ready"
+            )
             await self._publisher.touch(tx, await self._binder.users(tx, bound.secret.id))
         await self._publisher.publish_secret(bound.secret.id)
         return bound
 
     async def list(self, principal: Principal, wanted: SecretFilter | None = None, *, request: RequestInfo | None = None) -> list[Secret]:
         """Descriptions, oldest first."""
-        await self._allow(principal, "secrets:read", "vault:secret:list", None, None, request)
+        await self._allow(principal, "secrets:read", "vault:secret:list", None, request)
         wanted = wanted or SecretFilter()
         async with self._database.read() as tx:
             resource_id = await self._resource(tx, principal, wanted.resource_id)
@@ -65,7 +68,7 @@ class Vault:
         self, principal: Principal, id_or_name: str, *, resource_id: str | None = None, request: RequestInfo | None = None
     ) -> Secret:
         """One description; there is no call that answers a value."""
-        await self._allow(principal, "secrets:read", "vault:secret:get", id_or_name, None, request)
+        await self._allow(principal, "secrets:read", "vault:secret:get", id_or_name, request)
         async with self._database.read() as tx:
             return await rows.find(tx, principal, id_or_name, await self._resource(tx, principal, resource_id))
 
@@ -79,7 +82,7 @@ class Vault:
         request: RequestInfo | None = None,
     ) -> Secret:
         """A new value, the same placeholder: when this returns, no later request uses the old one."""
-        await self._allow(principal, "secrets:write", "vault:secret:rotate", id_or_name, None, request)
+        await self._allow(principal, "secrets:write", "vault:secret:rotate", id_or_name, request)
         if change == RotateSecret():
             raise Invalid("nothing to change: give value, refresh_token, expires_at, allowed_hosts or metadata", code="NOTHING_TO_CHANGE")
         for field in ("value", "refresh_token"):
@@ -99,7 +102,7 @@ class Vault:
         self, principal: Principal, id_or_name: str, *, resource_id: str | None = None, request: RequestInfo | None = None
     ) -> Secret:
         """Destroy the value and every binding; when this returns, nothing uses it and its connections are cut."""
-        await self._allow(principal, "secrets:write", "vault:secret:delete", id_or_name, None, request)
+        await self._allow(principal, "secrets:write", "vault:secret:delete", id_or_name, request)
         async with self._database.begin() as tx:
             secret = await rows.find(tx, principal, id_or_name, await self._resource(tx, principal, resource_id))
             users = await self._binder.users(tx, secret.id)
@@ -126,7 +129,7 @@ class Vault:
         """
         write.check(given)
         resource = await resolve_resource(tx, tenant_id, external_user_id, given.resource_id, given.resource_type, live=True)
-        bound = await write.put(tx, self._envelopes, self._binder, tenant_id, given, resource, status)
+        bound = await write.put(tx, self._envelopes, self._binder, given, tenant_id=tenant_id, resource=resource, status=status)
         await self._publisher.touch(tx, await self._binder.users(tx, bound.secret.id))
         return bound
 
@@ -189,8 +192,8 @@ class Vault:
         scope: str,
         action: str,
         secret: str | None,
-        metadata: dict[str, Any] | None,
         request: RequestInfo | None,
+        **metadata: Any,
     ) -> None:
         await self._identity.authorize(
             principal, scope, action, resource_type="secret", resource_id=secret, metadata=metadata, request=request

@@ -40,8 +40,9 @@ async def put(
     tx: AsyncConnection,
     envelopes: Envelopes,
     binder: Binds,
-    tenant_id: str,
     given: SetSecret,
+    *,
+    tenant_id: str,
     resource: tuple[str | None, str | None],
     status: str,
 ) -> BoundSecret:

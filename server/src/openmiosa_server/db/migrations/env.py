@@ -1,7 +1,6 @@
 """Alembic's entry: runs the scripts on the connection that `db.migrate` hands over."""
 
 from alembic import context
-
 from openmiosa_server.db.tables import metadata
 
 context.configure(
