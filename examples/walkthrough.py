@@ -16,12 +16,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from openmiosa import AsyncMiosa, Miosa
-from openmiosa.errors import MiosaError
+from openmiosa import AsyncMiosa, Miosa, Sandbox
 
 AGENT = Path(__file__).with_name("agent.py")
 HOSTS = ["api.github.com", "api.openai.com"]
-RUN_AGENT = "python3 /workspace/agent.py"
+RUN_AGENT = ["python3", "/workspace/agent.py"]
 GITHUB_LINE = "[audit] allow api.github.com HTTP 200 secrets=github_token"
 OPENAI_LINE = "[audit] allow api.openai.com HTTP 200 secrets=openai_key"
 
@@ -59,7 +58,7 @@ def step_1_configure(client: Miosa) -> None:
     say(f"key {me.key_id} of tenant {me.tenant_id}, scopes: {', '.join(me.scopes)}")
 
 
-def step_2_create(client: Miosa):
+def step_2_create(client: Miosa) -> Sandbox:
     """A sandbox is ready when commands run in it."""
     title("2", "Create the sandbox")
     began = time.perf_counter()
@@ -70,7 +69,7 @@ def step_2_create(client: Miosa):
     return sandbox
 
 
-def step_3_store_the_key(sandbox, value: str) -> None:
+def step_3_store_the_key(sandbox: Sandbox, value: str) -> None:
     """The vault takes the value; the sandbox gets a placeholder."""
     title("3", "Store the OpenAI key in the vault")
     sandbox.secrets.set(name="openai_key", value=value, expose_as_env="OPENAI_API_KEY")
@@ -80,10 +79,10 @@ def step_3_store_the_key(sandbox, value: str) -> None:
     show_placeholder(sandbox, "OPENAI_API_KEY")
 
 
-def step_4_connect_github(sandbox, by_device: bool) -> bool:
+def step_4_connect_github(sandbox: Sandbox, by_device: bool) -> bool:
     """Consent in a browser; the system keeps the tokens and refreshes them. Returns whether they are short-lived."""
     title("4", "Connect a GitHub account")
-    flow = sandbox.secrets.connect("github", expose_as_env="GITHUB_TOKEN", **({"flow": "device"} if by_device else {}))
+    flow = sandbox.secrets.connect("github", expose_as_env="GITHUB_TOKEN", flow="device" if by_device else "code")
     if by_device:
         say(f"open {flow.verification_uri} and enter {flow.user_code}")
     else:
@@ -99,7 +98,7 @@ def step_4_connect_github(sandbox, by_device: bool) -> bool:
     return left < 120
 
 
-def step_5_run_the_agent(sandbox, repository: str) -> None:
+def step_5_run_the_agent(sandbox: Sandbox, repository: str) -> None:
     """Ordinary code with the unmodified `openai` package; it knows nothing of any of this."""
     title("5", "Run the agent")
     source = AGENT.read_bytes()
@@ -107,19 +106,19 @@ def step_5_run_the_agent(sandbox, repository: str) -> None:
     inside = sandbox.exec("sha256sum /workspace/agent.py").stdout.split()[0]
     say(f"agent.py, sha256 {inside}")
     expect(inside == hashlib.sha256(source).hexdigest(), "the file inside is the file outside")
-    result = sandbox.exec(f"{RUN_AGENT} --repo {repository}")
+    result = sandbox.exec([*RUN_AGENT, "--repo", repository])
     quote(result.stdout)
     expect(result.exit_code == 0, f"the agent ends well: {result.stderr[-2000:]}")
 
 
-def step_6_watch(sandbox, repository: str) -> None:
+def step_6_watch(sandbox: Sandbox, repository: str) -> None:
     """A second process and an asynchronous task follow the audit log while the agent works."""
     title("6", "Watch the audit log, live")
     with Tail("second process", command_line_tail(sandbox)) as process, Tail("async task", async_tail(sandbox)) as task:
         for tail in (process, task):
             tail.wait_for(GITHUB_LINE)
             tail.wait_for(OPENAI_LINE)
-        public = sandbox.exec(f"{RUN_AGENT} --repo {repository} --public --drafts 0")
+        public = sandbox.exec([*RUN_AGENT, "--repo", repository, "--public", "--drafts", "0"])
         expect(public.exit_code == 0, f"the agent reads a public repository without its token: {public.stderr[-500:]}")
         for tail in (process, task):
             tail.wait_for("[audit] allow api.github.com HTTP 200 secrets=none")
@@ -127,7 +126,7 @@ def step_6_watch(sandbox, repository: str) -> None:
             quote("\n".join(sorted(set(tail.lines))))
 
 
-def step_7_lock_down(sandbox, agent: "LongRunningAgent", repository: str) -> None:
+def step_7_lock_down(sandbox: Sandbox, agent: "LongRunningAgent", repository: str) -> None:
     """Only the hosts that the agent was seen to need stay open."""
     title("7", "Lock down")
     suggested = sandbox.network.suggestions()
@@ -140,7 +139,7 @@ def step_7_lock_down(sandbox, agent: "LongRunningAgent", repository: str) -> Non
     say(f"policy: {policy.mode}, allows {', '.join(sorted(rule.host for rule in policy.allow_rules))}")
     expect(policy.mode == "enforce", "the policy is enforced")
 
-    result = sandbox.exec(f"{RUN_AGENT} --repo {repository} --drafts 1")
+    result = sandbox.exec([*RUN_AGENT, "--repo", repository, "--drafts", "1"])
     expect(result.exit_code == 0, f"the agent works as before: {result.stderr[-2000:]}")
     say("a new run of the agent works as before, and so does the one that was running")
     agent.expect_alive()
@@ -154,7 +153,7 @@ def step_7_lock_down(sandbox, agent: "LongRunningAgent", repository: str) -> Non
     expect(pending == ["example.com"], "the refused host, and no other, waits for a decision")
 
 
-def bonus_rotate(sandbox, agent: "LongRunningAgent", value: str, short_lived: bool) -> None:
+def bonus_rotate(sandbox: Sandbox, agent: "LongRunningAgent", value: str, short_lived: bool) -> None:
     """The key changes under a running process, which keeps its placeholder and does not notice."""
     title("Bonus", "Rotate the OpenAI key while the agent runs")
     before = agent.environment()
@@ -178,51 +177,40 @@ class LongRunningAgent:
 
     STOP = "/workspace/enough"
 
-    def __init__(self, sandbox, repository: str) -> None:
+    def __init__(self, sandbox: Sandbox, repository: str) -> None:
         self.sandbox = sandbox
-        self.command = f"exec {RUN_AGENT} --repo {repository} --drafts 0 --until {self.STOP}"
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.result = None
-        self.pid = 0
+        command = [*RUN_AGENT, "--repo", repository, "--drafts", "0", "--until", self.STOP]
+        self.pid = sandbox.processes.start(command).pid
+        say(f"process {self.pid}: the agent goes on in a loop")
 
     def __enter__(self) -> "LongRunningAgent":
-        self.thread.start()
-        wait_until(self._find, "the agent starts")
-        say(f"process {self.pid}: the agent goes on in a loop")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        with contextlib.suppress(MiosaError):
-            self.sandbox.files.write(self.STOP, b"")
-        self.thread.join(timeout=30)
         if kind is None:
-            expect(self.result is not None and self.result.exit_code == 0, f"the agent ends well: {self.result}")
-            say(self.result.stdout.strip().splitlines()[-1])
+            self.sandbox.files.write(self.STOP, b"")
+            ended = self.sandbox.processes.wait(self.pid, timeout=30)
+            last = self.sandbox.processes.logs(self.pid).strip().splitlines()[-1]
+            expect(ended.exit_code == 0, f"the agent ends well: {last}")
+            say(last)
 
     def expect_alive(self) -> None:
         """The process that was started is the one that runs."""
-        expect(self.result is None, f"the agent is still running: {self.result}")
+        process = self.sandbox.processes.get(self.pid)
+        expect(process.exit_code is None, f"the agent still runs: {self.sandbox.processes.logs(self.pid)[-2000:]}")
 
     def environment(self) -> str:
         """The two variables of the running process."""
-        return self.sandbox.exec(f"tr '\\0' '\\n' < /proc/{self.pid}/environ | grep -E '^(OPENAI_API_KEY|GITHUB_TOKEN)=' | sort").stdout
+        shown = f"tr '\\0' '\\n' < /proc/{self.pid}/environ | grep -E '^(OPENAI_API_KEY|GITHUB_TOKEN)=' | sort"
+        return self.sandbox.exec(shown).check().stdout
 
     def openai_calls(self) -> int:
         """How many requests to OpenAI the audit log shows."""
-        return len(self.sandbox.audit.list(host="api.openai.com", limit=500))
+        return len(self.sandbox.audit.list(host="api.openai.com").all())
 
     def github_versions(self) -> int:
         """How many versions of the GitHub token the audit log shows."""
-        return len({use.version for event in self.sandbox.audit.list(host="api.github.com", limit=500) for use in event.secrets})
-
-    def _run(self) -> None:
-        self.result = self.sandbox.exec(self.command, timeout=600)
-
-    def _find(self) -> bool:
-        expect(self.result is None, f"the agent keeps running: {self.result}")
-        found = self.sandbox.exec("pgrep -f 'agent.py.*--until' || grep -lsz -- --until /proc/[0-9]*/cmdline | cut -d/ -f3").stdout.split()
-        self.pid = int(found[0]) if found else 0
-        return bool(found)
+        return len({use.version for event in self.sandbox.audit.list(host="api.github.com") for use in event.secrets})
 
 
 class Tail:
@@ -231,7 +219,7 @@ class Tail:
     def __init__(self, name: str, source: Callable[["Tail"], None]) -> None:
         self.name, self.source = name, source
         self.lines: list[str] = []
-        self.stop: Callable[[], None] = lambda: None
+        self.stop: Callable[[], object] = lambda: None
         self.thread = threading.Thread(target=lambda: source(self), daemon=True)
 
     def __enter__(self) -> "Tail":
@@ -247,11 +235,11 @@ class Tail:
         wait_until(lambda: line in self.lines, f"the {self.name} prints '{line}'")
 
 
-def command_line_tail(sandbox) -> Callable[[Tail], None]:
+def command_line_tail(sandbox: Sandbox) -> Callable[[Tail], None]:
     """`openmiosa audit tail` in a process of its own."""
 
     def source(tail: Tail) -> None:
-        command = [str(Path(sys.executable).with_name("openmiosa")), "audit", "tail", sandbox.name]
+        command = [str(Path(sys.executable).with_name("openmiosa")), "audit", "tail", sandbox.name or sandbox.id]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             tail.stop = process.terminate
             assert process.stdout
@@ -261,7 +249,7 @@ def command_line_tail(sandbox) -> Callable[[Tail], None]:
     return source
 
 
-def async_tail(sandbox) -> Callable[[Tail], None]:
+def async_tail(sandbox: Sandbox) -> Callable[[Tail], None]:
     """The same by an `AsyncMiosa` task."""
 
     async def follow(tail: Tail) -> None:
@@ -280,7 +268,7 @@ def async_tail(sandbox) -> Callable[[Tail], None]:
     return source
 
 
-def show_placeholder(sandbox, name: str) -> None:
+def show_placeholder(sandbox: Sandbox, name: str) -> None:
     """What the sandbox sees of a secret."""
     seen = sandbox.exec(f"printenv {name}").stdout.strip()
     say(f"inside: {name}={seen}")

@@ -20,7 +20,7 @@ def main() -> None:
     hatchling = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)]
     make(target, "openmiosa-0", [ROOT / "sdks/python"], hatchling, ROOT / "sdks/python")
     server = [ROOT / "server/src", ROOT / "server/pyproject.toml", BIN / "egressd", BIN / "cell"]
-    maturin = [str(Path(sys.executable).with_name("maturin")), "build", "--release", "--locked", "--quiet"]
+    maturin = [str(Path(sys.executable).with_name("maturin")), "build", "--release", "--quiet"]
     make(target, "openmiosa_server-0", server, [*maturin, "--out", str(target)], ROOT / "server")
 
 

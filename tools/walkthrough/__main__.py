@@ -13,7 +13,6 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 from tools.walkthrough import live, proof, services, system
 from tools.walkthrough.person import Person
@@ -122,7 +121,6 @@ class Run:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         environment = {**kept, "MIOSA_API_KEY": self.system.api_key, "MIOSA_BASE_URL": self.system.base_url}
         command = [str(ENVIRONMENT / "bin/python"), "-u", str(ROOT / "examples/walkthrough.py"), *self.services.arguments]
-        self.born = time.time()
         return self.person.run(command, environment, self.services.keys(), self.folder)
 
     def _note_the_agent(self) -> None:
@@ -134,13 +132,9 @@ class Run:
         assert self.services
         assert self.system
         self._note_the_agent()
-        with self._sandbox() as sandbox:
+        with proof.sandbox(self.system.base_url, self.system.api_key, "support-agent") as sandbox:
             proof.nothing_inside(self.proof, sandbox, self.services.values(), self.services.born)
         self._note_the_agent()
-
-    def _sandbox(self) -> Any:
-        assert self.system
-        return proof.sandbox(self.system.base_url, self.system.api_key, "support-agent")
 
 
 def progress(text: str) -> None:

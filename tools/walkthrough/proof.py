@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from openmiosa import Miosa
+from openmiosa import Miosa, Sandbox
 
 from tools.walkthrough import needles, processes, search
 
@@ -66,7 +66,7 @@ def _only_newer(seen: list[str]) -> bool:
 
 
 @contextlib.contextmanager
-def sandbox(base_url: str, api_key: str, name: str) -> Iterator[Any]:
+def sandbox(base_url: str, api_key: str, name: str) -> Iterator[Sandbox]:
     """The sandbox through the public SDK, to plant the canaries."""
     with Miosa(api_key, base_url=base_url) as client:
         yield client.sandboxes.get(name)
@@ -104,7 +104,7 @@ def same_agent(proof: Proof, moments: list[AgentSeen], refreshes: list[int] | No
         proof.check(happened >= 2, "token refreshes while it ran", str(happened))
 
 
-def nothing_inside(proof: Proof, sandbox: Any, values: list[str], born: float) -> None:
+def nothing_inside(proof: Proof, sandbox: Sandbox, values: list[str], born: float) -> None:
     """Plant canaries, search everything, and find the canaries and nothing else."""
     canaries = {place: f"canary-{secrets.token_hex(16)}" for place in ("file", "variable", "heap")}
     with Planted(sandbox, canaries):
@@ -133,7 +133,7 @@ def nothing_inside(proof: Proof, sandbox: Any, values: list[str], born: float) -
 class Planted:
     """A file, a variable and a heap in the sandbox that hold a canary each, for as long as the search takes."""
 
-    def __init__(self, sandbox: Any, canaries: dict[str, str]) -> None:
+    def __init__(self, sandbox: Sandbox, canaries: dict[str, str]) -> None:
         self.sandbox, self.canaries = sandbox, canaries
         self.thread = threading.Thread(target=self._hold, daemon=True)
         self.trouble: Exception | None = None
@@ -144,7 +144,7 @@ class Planted:
         self.sandbox.files.write("/workspace/.canary", b"{" + hidden + b"}")
         self.thread.start()
         deadline = time.monotonic() + 20
-        while ".canary-held" not in [entry.name for entry in self.sandbox.files.list("/workspace")]:
+        while not self.sandbox.files.exists("/workspace/.canary-held"):
             if self.trouble or time.monotonic() > deadline:
                 raise RuntimeError(f"the canary process did not start: {self.trouble}")
             time.sleep(0.1)
@@ -156,6 +156,6 @@ class Planted:
 
     def _hold(self) -> None:
         try:
-            self.sandbox.exec(argv=["python3", "-c", PLANT], env={"CANARY": self.canaries["variable"]}, stdin=self.canaries["heap"])
+            self.sandbox.exec(["python3", "-c", PLANT], env={"CANARY": self.canaries["variable"]}, stdin=self.canaries["heap"])
         except Exception as error:  # reported by the thread that waits
             self.trouble = error
