@@ -115,9 +115,8 @@ def start(environment: Path, folder: Path, port: int) -> System:
 
 
 def variables(folder: Path) -> dict[str, str]:
-    """The environment of the operator's commands: nothing of the user's own installation."""
-    wanted, prefixes = ("PATH", "HOME", "LANG", "TMPDIR"), ("PIP_", "UV_")
-    kept = {name: value for name, value in os.environ.items() if name in wanted or name.startswith(prefixes)}
+    """The environment of the operator's commands: the machine's own (certificates, package index), nothing of OpenMIOSA's."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENMIOSA_", "MIOSA_", "XDG_"))}
     return {
         **kept,
         "OPENMIOSA_STATE": str(folder / "state"),
