@@ -1,0 +1,55 @@
+"""The record of outbound calls: listed, exported, or live."""
+
+import os
+from datetime import datetime
+from typing import Any
+
+from .. import _envelope, _local, _wire
+from ..models import Event
+from .pages import AsyncPages
+from .tail import AsyncTail
+from .transport import AsyncTransport
+
+
+class AsyncAudit:
+    """The events of one sandbox, or without one those of the tenant."""
+
+    def __init__(self, transport: AsyncTransport, sandbox_id: str | None = None) -> None:
+        self._transport = transport
+        self._sandbox = sandbox_id
+        self._resource = _wire.given(resource_id=sandbox_id, resource_type="sandbox" if sandbox_id else None)
+
+    def list(
+        self,
+        *,
+        host: str | None = None,
+        action: str | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        **filters: Any,
+    ) -> AsyncPages[Event]:
+        """Events, oldest first; without `since` the newest page. `limit` is the size of a page, `cursor` an event's id."""
+        window = {"since": since, "until": until, "limit": limit, "cursor": cursor}
+        params = {**self._resource, "host": host, "action": action, **window, **filters}
+        return AsyncPages(self._transport, "egress/audit", params, Event.from_json)
+
+    async def get(self, event_id: str) -> Event:
+        """One event."""
+        return Event.from_json(_envelope.one(await self._transport.request("GET", _wire.path("egress", "audit", event_id)), "event"))
+
+    def tail(self, *, after: str | None = None, reconnect_timeout: float = 300.0) -> AsyncTail:
+        """Events as they happen, for ever: from the first step of the iteration on, or from after the event with id `after`."""
+        return AsyncTail(self._transport, self._sandbox, after, reconnect_timeout)
+
+    async def export(self, format: str = "csv", *, to: str | os.PathLike[str] | None = None, **filters: Any) -> bytes:
+        """All events that match, as `csv` or `jsonl`; with `to` they are written to that file instead and nothing is returned."""
+        params = {**self._resource, "format": format, **filters}
+        async with self._transport.stream("GET", "egress/audit/export", params=params) as response:
+            if to is None:
+                return b"".join([chunk async for chunk in response.aiter_bytes()])
+            with _local.whole_file(to) as write:
+                async for chunk in response.aiter_bytes():
+                    write(chunk)
+        return b""

@@ -1,0 +1,153 @@
+"""Commands in a sandbox: run to the end, streamed, or in the background."""
+
+import builtins
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+import anyio
+import httpx2
+
+from .. import _envelope, _wire
+from ..errors import ConnectionLostError, WaitTimeoutError
+from ..models import ExecResult, OutputEvent, Process
+from .transport import AsyncTransport
+
+# How much longer than the command's own limit the answer may take.
+GRACE_SECONDS = 30.0
+# A stream says something at least every 20 s; after this silence the connection is dead.
+SILENCE_SECONDS = 60.0
+
+Command = str | Sequence[str]
+
+
+class AsyncExec:
+    """Runs commands; call it, or use `run` and `stream`."""
+
+    def __init__(self, transport: AsyncTransport, sandbox_id: str) -> None:
+        self._transport = transport
+        self._sandbox = sandbox_id
+
+    async def __call__(
+        self,
+        command: Command,
+        *,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 (the limit is the command's, kept by the server)
+        stdin: str | None = None,
+    ) -> ExecResult:
+        """Run a command to its end. A string goes to a shell, a list is run as it is; a non-zero exit is a result, not an error."""
+        body = request_body(command, cwd=cwd, env=env, timeout=timeout, stdin=stdin)
+        limit = None if timeout is None else timeout + GRACE_SECONDS
+        reply = await self._transport.request("POST", _wire.path("sandboxes", self._sandbox, "exec"), json=body, timeout=limit)
+        return ExecResult.from_json(_envelope.one(reply))
+
+    async def run(self, command: Command, **options: Any) -> ExecResult:
+        """The same as calling it."""
+        return await self(command, **options)
+
+    async def stream(
+        self,
+        command: Command,
+        *,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+        stdin: str | None = None,
+    ) -> AsyncIterator[OutputEvent]:
+        """Run a command and yield its output as it comes; the last event is its exit."""
+        body = request_body(command, cwd=cwd, env=env, timeout=timeout, stdin=stdin)
+        path = _wire.path("sandboxes", self._sandbox, "exec", "stream")
+        async with self._transport.events("POST", path, json=body, timeout=SILENCE_SECONDS) as frames:
+            async for frame in frames:
+                event = output_event(frame)
+                if event is not None:
+                    yield event
+                    if event.type == "exit":
+                        return
+        raise ConnectionLostError("the stream ended before the command did; it may still be running")
+
+
+class AsyncProcesses:
+    """Processes in the background of a sandbox."""
+
+    def __init__(self, transport: AsyncTransport, sandbox_id: str) -> None:
+        self._transport = transport
+        self._sandbox = sandbox_id
+
+    async def start(
+        self, command: Command, *, cwd: str | None = None, env: Mapping[str, str] | None = None, name: str | None = None
+    ) -> Process:
+        """Start a command and return at once."""
+        body = request_body(command, cwd=cwd, env=env, name=name)
+        return Process.from_json(_envelope.one(await self._transport.request("POST", self._path(), json=body)))
+
+    async def list(self) -> builtins.list[Process]:
+        """All of them, ended ones too while they are remembered."""
+        return [Process.from_json(item) for item in _envelope.many(await self._transport.request("GET", self._path()))]
+
+    async def get(self, pid: int) -> Process:
+        """One of them."""
+        return Process.from_json(_envelope.one(await self._transport.request("GET", self._path(str(pid)))))
+
+    async def stop(self, pid: int) -> None:
+        """End one: TERM, and KILL when it does not go."""
+        await self._transport.request("DELETE", self._path(str(pid)))
+
+    async def logs(self, pid: int, *, tail: int = 200) -> str:
+        """The last lines of its output."""
+        reply = await self._transport.request("GET", self._path(str(pid), "logs"), params={"tail": tail})
+        if isinstance(reply, Mapping):
+            return str(reply.get("data", reply.get("logs", "")))
+        return "" if reply is None else str(reply)
+
+    async def stream(self, pid: int) -> AsyncIterator[str]:
+        """Its output line by line, until it ends."""
+        async with self._transport.events("GET", self._path(str(pid), "stream"), timeout=SILENCE_SECONDS) as frames:
+            async for frame in frames:
+                with contextlib.suppress(ValueError):
+                    said = json.loads(frame.data)
+                    if isinstance(said, dict) and "line" in said:
+                        yield str(said["line"])
+
+    async def wait(self, pid: int, timeout: float = 300.0) -> Process:  # noqa: ASYNC109
+        """Return when it has ended."""
+        deadline = time.monotonic() + timeout
+        while True:
+            process = await self.get(pid)
+            if process.exit_code is not None:
+                return process
+            if time.monotonic() > deadline:
+                raise WaitTimeoutError(f"process {pid} was still running after {timeout:g} s")
+            await anyio.sleep(0.1)
+
+    def _path(self, *more: str) -> str:
+        return _wire.path("sandboxes", self._sandbox, "processes", *more)
+
+
+def request_body(command: Command, **options: Any) -> dict[str, Any]:
+    """The body of an exec: a shell's command line, or an argument list."""
+    if isinstance(command, str):
+        return {"command": command, **_wire.given(**options)}
+    return {"argv": [str(part) for part in command], **_wire.given(**options)}
+
+
+def output_event(frame: httpx2.ServerSentEvent) -> OutputEvent | None:
+    """A frame of the stream as an event; None for what is neither output nor the end."""
+    try:
+        said = json.loads(frame.data)
+    except ValueError:
+        return None
+    if not isinstance(said, dict):
+        return None
+    kind = said.get("type") or frame.event
+    if kind == "exit":
+        return OutputEvent("exit", exit_code=int(said.get("exit_code") or 0))
+    if kind not in ("stdout", "stderr"):
+        return None
+    # `data` is the output as it was written, `line` has lost its line end.
+    text = said["data"] if isinstance(said.get("data"), str) else f"{said.get('line', '')}\n"
+    return OutputEvent("stderr" if kind == "stderr" else "stdout", text)

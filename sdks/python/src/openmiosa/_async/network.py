@@ -1,0 +1,97 @@
+"""What sandboxes may call: rules, the two modes, and what was seen."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from .. import _envelope, _wire
+from ..errors import NotFoundError
+from ..models import PendingHost, Policy, Rule, Suggestion
+from .transport import AsyncTransport
+
+
+class AsyncNetwork:
+    """The network of one sandbox, or without one the tenant's default."""
+
+    def __init__(self, transport: AsyncTransport, sandbox_id: str | None = None) -> None:
+        self._transport = transport
+        self._resource = _wire.given(resource_id=sandbox_id, resource_type="sandbox" if sandbox_id else None)
+
+    async def allow(self, host: str, **options: Any) -> Rule:
+        """Let a host be called: exact, `*.suffix`, or a CIDR for literal addresses. Options: methods, path_glob, port, note, policy_id."""
+        return await self._rule(host, "allow", options)
+
+    async def deny(self, host: str, **options: Any) -> Rule:
+        """Never let a host be called, in either mode; beats every allow. Options as `allow`."""
+        return await self._rule(host, "deny", options)
+
+    async def remove(self, rule_or_host: str) -> None:
+        """Take back a rule by its id, or all rules of a host."""
+        if not rule_or_host.startswith("rul_"):
+            found = [rule.id for rule in await self.rules() if rule.host == rule_or_host.lower().rstrip(".")]
+            for rule_id in found:
+                await self._delete(rule_id)
+            if found:
+                return
+        await self._delete(rule_or_host)
+
+    async def rules(self, **filters: Any) -> list[Rule]:
+        """The rules there are."""
+        reply = await self._transport.request("GET", "egress/allowlist", params=self._resource | filters)
+        return [Rule.from_json(item) for item in _envelope.many(reply)]
+
+    async def lockdown(self, hosts: Iterable[str] | None = None) -> Policy:
+        """From now on only the rules pass. `hosts` become allow rules in the same step; an empty list closes everything.
+
+        Without hosts the rules there are stay; where there are none, NoRulesError lists the hosts observed.
+        """
+        if isinstance(hosts, str):
+            raise TypeError("hosts is a list of hosts, not one string")
+        body = self._resource | _wire.given(hosts=None if hosts is None else list(hosts))
+        return Policy.from_json(_envelope.one(await self._transport.request("POST", "egress/lockdown", json=body), "policy"))
+
+    async def observe(self) -> Policy:
+        """Back to recording without blocking; secrets still go only where they are bound."""
+        reply = await self._transport.request("POST", "egress/observe", json=self._resource)
+        return Policy.from_json(_envelope.one(reply, "policy"))
+
+    async def get_policy(self) -> Policy:
+        """The policy with its rules: `mode`, `allow_rules`, `deny_rules`."""
+        found = await self.policies()
+        if not found:
+            raise NotFoundError("there is no policy yet", code="NOT_FOUND", status=404)
+        own = next((policy for policy in found if policy.resource_id == self._resource.get("resource_id")), found[0])
+        reply = await self._transport.request("GET", _wire.path("egress", "policies", own.id))
+        return Policy.from_json(_envelope.one(reply, "policy"))
+
+    async def policies(self, **filters: Any) -> list[Policy]:
+        """The policies there are."""
+        reply = await self._transport.request("GET", "egress/policies", params=self._resource | filters)
+        return [Policy.from_json(item) for item in _envelope.many(reply)]
+
+    async def create_policy(self, *, name: str, mode: str = "enforce", default_effect: str = "deny", **more: Any) -> Policy:
+        """A policy of one's own, for a resource or for the tenant."""
+        body = self._resource | _wire.given(name=name, mode=mode, default_effect=default_effect, **more)
+        return Policy.from_json(_envelope.one(await self._transport.request("POST", "egress/policies", json=body), "policy"))
+
+    async def update_policy(self, policy_id: str, **fields: Any) -> Policy:
+        """Change mode, default_effect, name or description."""
+        reply = await self._transport.request("PATCH", _wire.path("egress", "policies", policy_id), json=_wire.given(**fields))
+        return Policy.from_json(_envelope.one(reply, "policy"))
+
+    async def suggestions(self, *, since: datetime | str = "7d") -> list[Suggestion]:
+        """Hosts that were called in a window (`7d`, `24h`, or a time), with counts: what a lockdown would have to allow."""
+        reply = await self._transport.request("GET", "egress/audit/suggestions", params={**self._resource, "since": since})
+        return [Suggestion.from_json(item) for item in _envelope.many(reply)]
+
+    async def pending(self) -> list[PendingHost]:
+        """Hosts refused since the lockdown, and secrets that wait for a host."""
+        reply = await self._transport.request("GET", "egress/pending", params=self._resource)
+        return [PendingHost.from_json(item) for item in _envelope.many(reply)]
+
+    async def _rule(self, host: str, effect: str, options: dict[str, Any]) -> Rule:
+        body = self._resource | _wire.given(host=host, effect=effect, **options)
+        return Rule.from_json(_envelope.one(await self._transport.request("POST", "egress/allowlist", json=body), "rule"))
+
+    async def _delete(self, rule_id: str) -> None:
+        await self._transport.request("DELETE", _wire.path("egress", "allowlist", rule_id))

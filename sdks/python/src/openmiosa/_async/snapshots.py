@@ -1,0 +1,35 @@
+"""Stored states of a sandbox's file system."""
+
+import builtins
+
+from .. import _envelope, _wire
+from ..models import SandboxInfo, SnapshotInfo
+from .transport import AsyncTransport
+
+
+class AsyncSnapshots:
+    """The snapshots of one sandbox."""
+
+    def __init__(self, transport: AsyncTransport, sandbox_id: str) -> None:
+        self._transport = transport
+        self._sandbox = sandbox_id
+
+    async def create(self, comment: str | None = None) -> SnapshotInfo:
+        """Store the file system as it is now."""
+        path = _wire.path("sandboxes", self._sandbox, "snapshots")
+        reply = await self._transport.request("POST", path, json=_wire.given(comment=comment))
+        return SnapshotInfo.from_json(_envelope.one(reply))
+
+    async def list(self) -> builtins.list[SnapshotInfo]:
+        """What is stored."""
+        reply = await self._transport.request("GET", _wire.path("sandboxes", self._sandbox, "snapshots"))
+        return [SnapshotInfo.from_json(item) for item in _envelope.many(reply)]
+
+    async def restore(self, snapshot_id: str) -> SandboxInfo:
+        """A new sandbox that starts from a snapshot; `client.sandboxes.get(…id)` gives its handle."""
+        reply = await self._transport.request("POST", _wire.path("sandboxes", self._sandbox, "restore", snapshot_id), json={})
+        return SandboxInfo.from_json(_envelope.one(reply))
+
+    async def delete(self, snapshot_id: str) -> None:
+        """Forget a snapshot."""
+        await self._transport.request("DELETE", _wire.path("sandboxes", self._sandbox, "snapshots", snapshot_id))

@@ -1,0 +1,135 @@
+"""One request: sent, retried where that is safe, decoded; and the two kinds of streams."""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import anyio
+import httpx2
+
+from .. import _retry, _settings, _wire
+from ..errors import MiosaError, NotFoundError
+
+_UNSET: Any = object()
+
+
+class AsyncTransport:
+    """Knows the server, the key and the patience of a client."""
+
+    def __init__(
+        self, api_key: str | None, base_url: str | None, timeout: float | None, max_retries: int, http_client: httpx2.AsyncClient | None
+    ) -> None:
+        self.base_url = _settings.base_url(base_url)
+        self.timeout = timeout
+        self.max_retries = max_retries
+        self._api_key = _settings.api_key(api_key)
+        self._owned = http_client is None
+        self.http = http_client or httpx2.AsyncClient()
+
+    async def aclose(self) -> None:
+        """Close the connections, unless the HTTP client is the caller's."""
+        if self._owned:
+            await self.http.aclose()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        timeout: float | None = _UNSET,  # noqa: ASYNC109 (the HTTP library keeps it, for each step of the exchange)
+    ) -> Any:
+        """The decoded JSON of an answer; raises MiosaError."""
+        request = self._build(method, path, params=params, json=json, timeout=timeout)
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                with _wire.own_errors(self.base_url):
+                    response = await self.http.send(request)
+                return _wire.decoded(response)
+            except MiosaError as error:
+                if method == "DELETE" and attempt > 1 and isinstance(error, NotFoundError):
+                    return None  # An earlier attempt has done it, and its answer was lost.
+                wait = _retry.wait_before(attempt, self.max_retries, error, repeatable=True)
+                if wait is None:
+                    raise
+            await anyio.sleep(wait)
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        timeout: float | None = _UNSET,  # noqa: ASYNC109
+        accept: str = "*/*",
+    ) -> AsyncIterator[httpx2.Response]:
+        """An answer whose body is read as it comes. Sent again only if it never reached the server."""
+        request = self._build(method, path, params=params, json=json, timeout=timeout, accept=accept)
+        response = await self._open(request, repeatable=method == "GET")
+        try:
+            with _wire.own_errors(self.base_url):
+                yield response
+        finally:
+            await response.aclose()
+
+    @contextlib.asynccontextmanager
+    async def events(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> AsyncIterator[AsyncIterator[httpx2.ServerSentEvent]]:
+        """Server-sent events; `timeout` is the longest silence."""
+        async with self.stream(method, path, params=params, json=json, timeout=timeout, accept="text/event-stream") as response:
+            yield aiter(httpx2.EventSource(response))
+
+    def websocket(self, path: str, params: tuple[tuple[str, str], ...]) -> Any:
+        """A WebSocket as a context manager of httpx2."""
+        headers = {name: value for name, value in _wire.headers(self._api_key, "GET").items() if name != "Accept"}
+        return self.http.websocket(
+            f"{self.base_url}/{path}".replace("http", "ws", 1), params=params, headers=headers, timeout=_wire.timeouts(self.timeout)
+        )
+
+    def _build(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None,
+        json: Any,
+        timeout: float | None,
+        accept: str = "application/json",
+    ) -> httpx2.Request:
+        return self.http.build_request(
+            method,
+            f"{self.base_url}/{path}",
+            params=_wire.query(params) or None,
+            json=json,
+            headers=_wire.headers(self._api_key, method, accept=accept),
+            timeout=_wire.timeouts(self.timeout if timeout is _UNSET else timeout),
+        )
+
+    async def _open(self, request: httpx2.Request, *, repeatable: bool) -> httpx2.Response:
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                with _wire.own_errors(self.base_url):
+                    response = await self.http.send(request, stream=True)
+                    if response.is_success:
+                        return response
+                    await response.aread()
+                raise _wire.failure(response)
+            except MiosaError as error:
+                wait = _retry.wait_before(attempt, self.max_retries, error, repeatable=repeatable)
+                if wait is None:
+                    raise
+            await anyio.sleep(wait)

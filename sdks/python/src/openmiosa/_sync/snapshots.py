@@ -1,0 +1,36 @@
+# Generated from _async/snapshots.py by tools/async_to_sync.py. Edit that file, then run that program.
+"""Stored states of a sandbox's file system."""
+
+import builtins
+
+from .. import _envelope, _wire
+from ..models import SandboxInfo, SnapshotInfo
+from .transport import Transport
+
+
+class Snapshots:
+    """The snapshots of one sandbox."""
+
+    def __init__(self, transport: Transport, sandbox_id: str) -> None:
+        self._transport = transport
+        self._sandbox = sandbox_id
+
+    def create(self, comment: str | None = None) -> SnapshotInfo:
+        """Store the file system as it is now."""
+        path = _wire.path("sandboxes", self._sandbox, "snapshots")
+        reply = self._transport.request("POST", path, json=_wire.given(comment=comment))
+        return SnapshotInfo.from_json(_envelope.one(reply))
+
+    def list(self) -> builtins.list[SnapshotInfo]:
+        """What is stored."""
+        reply = self._transport.request("GET", _wire.path("sandboxes", self._sandbox, "snapshots"))
+        return [SnapshotInfo.from_json(item) for item in _envelope.many(reply)]
+
+    def restore(self, snapshot_id: str) -> SandboxInfo:
+        """A new sandbox that starts from a snapshot; `client.sandboxes.get(…id)` gives its handle."""
+        reply = self._transport.request("POST", _wire.path("sandboxes", self._sandbox, "restore", snapshot_id), json={})
+        return SandboxInfo.from_json(_envelope.one(reply))
+
+    def delete(self, snapshot_id: str) -> None:
+        """Forget a snapshot."""
+        self._transport.request("DELETE", _wire.path("sandboxes", self._sandbox, "snapshots", snapshot_id))

@@ -1,0 +1,111 @@
+"""How requests are spelled: paths, queries, bodies, headers, and how failures of the connection are called here."""
+
+import contextlib
+import uuid
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import httpx2
+
+from . import errors
+from ._version import __version__
+
+USER_AGENT = f"openmiosa-python/{__version__}"
+CONNECT_SECONDS = 10.0
+# Methods whose second arrival changes nothing; the others get an Idempotency-Key.
+IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol, httpx2.ProxyError)
+
+
+def path(*segments: str) -> str:
+    """A path of the API, each segment percent-encoded."""
+    for segment in segments:
+        if segment in ("", ".", ".."):
+            raise ValueError(f"{segment!r} is no id and no name")
+    return "/".join(quote(segment, safe="") for segment in segments)
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """The arguments that the caller gave, as JSON can carry them."""
+    return {name: _plain(value) for name, value in values.items() if value is not None}
+
+
+def query(values: Mapping[str, Any] | None) -> dict[str, str]:
+    """A query string's parameters: only what was given, lists comma-joined."""
+    return {name: _text(value) for name, value in (values or {}).items() if value is not None}
+
+
+def headers(api_key: str, method: str, *, accept: str = "application/json") -> dict[str, str]:
+    """The headers of one request; made once, so that every retry carries the same idempotency key."""
+    common = {"Authorization": f"Bearer {api_key}", "User-Agent": USER_AGENT, "Accept": accept}
+    return common if method in IDEMPOTENT else {**common, "Idempotency-Key": uuid.uuid4().hex}
+
+
+def timeouts(seconds: float | None) -> httpx2.Timeout:
+    """Limits of one request; None waits for the answer as long as it takes."""
+    return httpx2.Timeout(seconds, connect=CONNECT_SECONDS if seconds is None else min(seconds, CONNECT_SECONDS))
+
+
+@contextlib.contextmanager
+def own_errors(base_url: str) -> Iterator[None]:
+    """Turns what the HTTP library raises into this package's errors."""
+    try:
+        yield
+    except NEVER_SENT as error:
+        raise errors.UnreachableError(
+            f"no server answers at {base_url} ({_said(error)}). Is it running (`openmiosa up`), and is MIOSA_BASE_URL right?"
+        ) from error
+    except httpx2.TimeoutException as error:
+        raise errors.RequestTimeoutError(f"{base_url} did not answer in time ({type(error).__name__})") from error
+    except (httpx2.SSEError, httpx2.DecodingError) as error:
+        raise errors.UnexpectedReplyError(f"{base_url} sent what is not this API's form: {error}") from error
+    except (httpx2.TransportError, httpx2.StreamError) as error:
+        raise errors.ConnectionLostError(f"the connection to {base_url} ended before the answer did ({_said(error)})") from error
+
+
+def decoded(response: httpx2.Response) -> Any:
+    """The JSON of an answer, None when it has no body; raises the API's errors."""
+    if not response.is_success:
+        raise failure(response)
+    if not response.content:
+        return None
+    try:
+        return response.json()
+    except ValueError:
+        raise errors.UnexpectedReplyError(_not_ours(response)) from None
+
+
+def failure(response: httpx2.Response) -> errors.MiosaError:
+    """The exception for an answer that is no success; a body that cannot be read any more is none."""
+    if response.status_code < 400:
+        return errors.UnexpectedReplyError(_not_ours(response))
+    try:
+        body: object = response.json()
+    except (ValueError, httpx2.StreamError):
+        body = None
+    return errors.api_error(response.status_code, body, response.headers)
+
+
+def _said(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _not_ours(response: httpx2.Response) -> str:
+    kind = response.headers.get("content-type", "no content type")
+    url = response.request.url.copy_with(query=None)
+    return f"{url} answered {response.status_code} with {kind}, which is not this API: is the base URL right?"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
+    return list(value) if isinstance(value, tuple | set | frozenset) else value
+
+
+def _text(value: Any) -> str:
+    plain = _plain(value)
+    if isinstance(plain, bool):
+        return "true" if plain else "false"
+    return ",".join(map(str, plain)) if isinstance(plain, list) else str(plain)
