@@ -4,7 +4,6 @@ import io
 import os
 import stat
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,10 +43,10 @@ class Search:
     """Many needles at once, by `grep -F` in one pass over each piece."""
 
     def __init__(self, needles: list[bytes]) -> None:
-        self._patterns = tempfile.NamedTemporaryFile(prefix="needles-")  # noqa: SIM115 - lives as long as the search
-        self._patterns.write(b"\n".join(needles))
-        self._patterns.flush()
-        self._grep = ["grep", "--text", "--fixed-strings", f"--file={self._patterns.name}"]
+        # In memory, not on disk: the needles are the very values that must not lie around.
+        self._patterns = os.memfd_create("needles", 0)
+        os.write(self._patterns, b"\n".join(needles))
+        self._grep = ["grep", "--text", "--fixed-strings", f"--file=/proc/self/fd/{self._patterns}", "--only-matching"]
         self.findings = Findings()
 
     def sandbox(self, processes: list[int], born: float) -> Findings:
@@ -99,11 +98,16 @@ class Search:
                 position -= min(OVERLAP, len(data) - 1)
 
     def _bytes(self, data: bytes, place: str, where: str) -> None:
-        done = subprocess.run([*self._grep, "--only-matching", "-"], input=data, stdout=subprocess.PIPE, env={"LC_ALL": "C"}, check=False)
+        done = self._run(["-"], data)
         if done.returncode > 1:
-            raise RuntimeError(f"grep failed on {where}")
+            raise RuntimeError(f"grep failed on {where}: {done.stderr.decode(errors='replace')}")
         for needle in done.stdout.splitlines():
             self.findings.hits.add(Hit(place, where, needle))
+
+    def _run(self, arguments: list[str], data: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+        command = [*self._grep, *arguments]
+        environment = {"LC_ALL": "C", "PATH": os.environ.get("PATH", os.defpath)}
+        return subprocess.run(command, input=data, capture_output=True, env=environment, pass_fds=[self._patterns], check=False)
 
     def _files(self, root: Path, born: float) -> None:
         batch: list[str] = []
@@ -140,8 +144,7 @@ class Search:
         if not paths:
             return
         self.findings.files_read += len(paths)
-        command = [*self._grep, "--only-matching", "--with-filename", "--null", "--", *paths]
-        done = subprocess.run(command, capture_output=True, env={"LC_ALL": "C"}, check=False)
+        done = self._run(["--with-filename", "--null", "--", *paths])
         if done.returncode > 1:
             self.findings.unreadable.extend(done.stderr.decode(errors="replace").splitlines())
         for line in done.stdout.splitlines():
