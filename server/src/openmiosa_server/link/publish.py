@@ -201,7 +201,8 @@ class Publisher:
                 await self.egress.delete_lease(need.lease)
                 held.leases.pop(need.lease, None)
             late.append(need)
-        await self.egress.put_snapshot(prepared.snapshot)
+        if before is None or before.snapshot != prepared.snapshot:
+            await self.egress.put_snapshot(prepared.snapshot)
         held.snapshots[prepared.sandbox] = prepared
         for need in late:
             if held.agreed(need, prepared.hosts.get(need.lease)):
