@@ -1,7 +1,8 @@
-//! The calling side: JSON over one kept-alive connection to a Unix socket.
+//! The calling side: JSON over kept connections to a Unix socket.
 
 use std::{
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -13,7 +14,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
-use tokio::{net::UnixStream, sync::Mutex, time::timeout};
+use tokio::{net::UnixStream, time::timeout};
 
 /// Answers above this are refused.
 const BODY_LIMIT: usize = 8 << 20;
@@ -43,17 +44,17 @@ pub enum ClientError {
     Unreadable(String),
 }
 
-/// A caller of one socket. Calls wait for each other; the callers of this system call one at a time anyway.
+/// A caller of one socket. Connections are kept and used again; calls do not wait for each other.
 pub struct Client {
     path: PathBuf,
     limit: Duration,
-    sender: Mutex<Option<http1::SendRequest<Full<Bytes>>>>,
+    idle: Mutex<Vec<http1::SendRequest<Full<Bytes>>>>,
 }
 
 impl Client {
     /// A client that has not connected yet.
     pub fn new(path: &Path, limit: Duration) -> Self {
-        Self { path: path.to_owned(), limit, sender: Mutex::new(None) }
+        Self { path: path.to_owned(), limit, idle: Mutex::default() }
     }
 
     /// `POST`s a message and reads the answer.
@@ -70,8 +71,8 @@ impl Client {
 
     async fn exchange(&self, method: Method, uri: &str, body: Bytes, headers: &[(&str, &str)]) -> Result<Bytes, ClientError> {
         // The sender is taken out for the call, so a call that is given up drops its half-used connection with it.
-        let mut slot = self.sender.lock().await;
-        let mut sender = match slot.take() {
+        let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut sender = match kept {
             Some(sender) if sender.is_ready() => sender,
             _ => self.connect().await?,
         };
@@ -84,7 +85,7 @@ impl Client {
         let status = response.status();
         let bytes = Limited::new(response.into_body(), BODY_LIMIT).collect().await.map_err(|e| ClientError::Unreadable(e.to_string()))?.to_bytes();
         if sender.ready().await.is_ok() {
-            *slot = Some(sender);
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
         }
         if status.is_success() {
             return Ok(bytes);

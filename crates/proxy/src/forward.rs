@@ -28,8 +28,10 @@ use crate::{
 
 /// A first byte that is not written by then never will be: whoever waits at the gate must not wait for a stuck peer.
 const FIRST_BYTE_LIMIT: Duration = Duration::from_secs(2);
-/// A kept connection may turn out dead; a fresh one is believed.
-const STALE_LIMIT: usize = 4;
+/// Kept connections may turn out dead, one after another; a fresh one is believed.
+const STALE_LIMIT: usize = 16;
+/// Changes that may overtake one request; each costs it one more round, and none of them an error.
+const CHANGE_LIMIT: usize = 256;
 
 /// A request that has got its response head.
 pub struct Forwarded {
@@ -44,17 +46,36 @@ pub struct Forwarded {
 /// What one round ended with.
 enum Round {
     Done(Box<Forwarded>, Vec<(openmiosa_link::Text, u64)>),
-    /// Something changed under it, or the kept connection was dead: the body is untouched.
-    Again(Body),
+    /// A newer snapshot or value came before its first byte; the body is untouched.
+    Changed(Body),
+    /// The kept connection was dead; the body is untouched.
+    Stale(Body),
 }
 
 /// Sends a request under the newest snapshot, and again when an account's token was refreshed.
-pub async fn forward(connection: &Connection, asked: &Arc<Asked>, headers: &HeaderMap, body: Body, kept: &Kept, event: &mut Event) -> Result<Forwarded, Refusal> {
-    let (mut body, mut stale, mut refreshed) = (body, 0, false);
+pub async fn forward(connection: &Connection, asked: &Arc<Asked>, headers: &HeaderMap, body: Body, kept: &Arc<Kept>, event: &mut Event) -> Result<Forwarded, Refusal> {
+    let result = rounds(connection, asked, headers, body, kept, event).await;
+    if result.is_err() {
+        // What is still going up must stop as well: the upstream never gets the whole of a refused request.
+        kept.abort();
+    }
+    result
+}
+
+async fn rounds(connection: &Connection, asked: &Arc<Asked>, headers: &HeaderMap, body: Body, kept: &Kept, event: &mut Event) -> Result<Forwarded, Refusal> {
+    let (mut body, mut changed, mut stale, mut refreshed) = (body, 0, 0, false);
     loop {
         let (forwarded, connected) = match round(connection, asked, headers, body, kept, event).await? {
             Round::Done(forwarded, connected) => (forwarded, connected),
-            Round::Again(untouched) => {
+            Round::Changed(untouched) => {
+                body = untouched;
+                changed += 1;
+                if changed > CHANGE_LIMIT {
+                    return Err(Refusal::because(Reason::UpstreamTimeout, "policy or secrets change faster than a request can be sent"));
+                }
+                continue;
+            }
+            Round::Stale(untouched) => {
                 body = untouched;
                 stale += 1;
                 if stale > STALE_LIMIT {
@@ -94,7 +115,8 @@ async fn round(connection: &Connection, asked: &Arc<Asked>, headers: &HeaderMap,
     // From here to the first byte, a change of snapshot or lease waits for us; before, we see it and start over.
     let gate = sandbox.gate.read().await;
     if !sandbox.still(&state) || !prepared.is_current(connection) {
-        return Ok(Round::Again(body));
+        upstream.release();
+        return Ok(Round::Changed(body));
     }
     connection.gateway.metrics.swaps.inc_by(prepared.uses.len() as u64);
     let connected = prepared.connected.clone();
@@ -102,7 +124,7 @@ async fn round(connection: &Connection, asked: &Arc<Asked>, headers: &HeaderMap,
     let limit = connection.gateway.settings.egress.header_timeout();
     send(upstream, request, gate, exchange, limit, event).await.map(|sent| match sent {
         Ok(forwarded) => Round::Done(Box::new(forwarded), connected),
-        Err(untouched) => Round::Again(untouched),
+        Err(untouched) => Round::Stale(untouched),
     })
 }
 

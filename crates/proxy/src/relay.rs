@@ -2,6 +2,7 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -14,7 +15,7 @@ use openmiosa_dial::Upstream;
 use openmiosa_link::records::{Action, End, Stage};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use crate::{live::Exchange, record::Event};
+use crate::{forward::Forwarded, live::Exchange, record::Event, upload::Kept};
 
 /// What goes wrong in a body.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -33,7 +34,8 @@ const STRIPPED: [HeaderName; 7] = [
 ];
 
 /// Writes the decision and turns the upstream's response into the sandbox's.
-pub fn respond(response: Response<Incoming>, mut event: Event, exchange: Exchange, upstream: Upstream, close: bool) -> Response<Body> {
+pub fn respond(forwarded: Forwarded, mut event: Event, kept: Arc<Kept>, close: bool) -> Response<Body> {
+    let Forwarded { response, exchange, upstream } = forwarded;
     event.reached(Stage::Head);
     event.decide(Action::Allow, response.status().as_u16(), |_| {});
     let (mut parts, incoming) = response.into_parts();
@@ -45,7 +47,7 @@ pub fn respond(response: Response<Incoming>, mut event: Event, exchange: Exchang
     parts.extensions.clear();
     parts.version = http::Version::HTTP_11;
     let cut = Box::pin(exchange.cut.clone().cancelled_owned());
-    let download = Download { incoming, live: Some((event, exchange, upstream)), cut };
+    let download = Download { incoming, live: Some((event, exchange, upstream)), kept, cut };
     Response::from_parts(parts, download.boxed_unsync())
 }
 
@@ -60,6 +62,7 @@ pub fn strip(headers: &mut HeaderMap) {
 struct Download {
     incoming: Incoming,
     live: Option<(Event, Exchange, Upstream)>,
+    kept: Arc<Kept>,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
@@ -69,6 +72,8 @@ impl Download {
             event.end(end);
             if end == End::Complete {
                 upstream.release();
+            } else {
+                self.kept.abort();
             }
         }
     }
@@ -113,6 +118,9 @@ impl Drop for Download {
             self.finish(End::Complete);
         } else if self.cut.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_ready() {
             self.finish(End::CutByPolicy);
+        } else if self.live.is_some() {
+            // The sandbox went away: its event says so when it is dropped.
+            self.kept.abort();
         }
     }
 }

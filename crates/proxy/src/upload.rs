@@ -14,16 +14,18 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
 use parking_lot::Mutex;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::relay::{Body, BoxError};
 
 /// A longer body is not kept: its request is not replayed.
 const KEEP_LIMIT: usize = 64 << 10;
 
-/// The copy of a body that was sent.
+/// The other end of a body that is being sent: its copy, and the means to stop it.
 #[derive(Default)]
 pub struct Kept {
     state: Mutex<KeptState>,
+    abort: CancellationToken,
 }
 
 #[derive(Default)]
@@ -38,6 +40,11 @@ impl Kept {
     /// Asks for a copy; before the first byte is read.
     pub fn want(&self) {
         self.state.lock().wanted = true;
+    }
+
+    /// Breaks the body off; what was sent of it stays a fragment.
+    pub fn abort(&self) {
+        self.abort.cancel();
     }
 
     /// The body again, if all of it was read and kept.
@@ -64,13 +71,15 @@ pub fn body(incoming: Incoming, counter: Arc<AtomicU64>) -> (Body, Arc<Kept>) {
         kept.state.lock().complete = true;
         return (Empty::new().map_err(|never| match never {}).boxed_unsync(), kept);
     }
-    (Upload { incoming, counter, kept: Arc::clone(&kept) }.boxed_unsync(), kept)
+    let aborted = Box::pin(kept.abort.clone().cancelled_owned());
+    (Upload { incoming, counter, kept: Arc::clone(&kept), aborted }.boxed_unsync(), kept)
 }
 
 struct Upload {
     incoming: Incoming,
     counter: Arc<AtomicU64>,
     kept: Arc<Kept>,
+    aborted: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl HttpBody for Upload {
@@ -78,6 +87,9 @@ impl HttpBody for Upload {
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if self.aborted.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Some(Err("the request was broken off".into())));
+        }
         loop {
             match ready!(Pin::new(&mut self.incoming).poll_frame(context)) {
                 None => {
