@@ -1,0 +1,38 @@
+"""Commands of the server's own machine: they come with openmiosa-server and are found by their entry points."""
+
+import sys
+from importlib import metadata
+from typing import Any
+
+GROUP = "openmiosa.commands"
+# Known even when the server's package is absent, so that the answer can say what to install.
+EXPECTED = ("up", "config", "template", "host")
+CLIENT = frozenset({"sandbox", "secrets", "network", "audit", "keys", "context", "connect", "doctor", "version"})
+USAGE = 2
+
+
+def offers(name: str) -> bool:
+    """Whether a command is one of these."""
+    return name in EXPECTED or (name not in CLIENT and not name.startswith("-") and find(name) is not None)
+
+
+def find(name: str) -> Any:
+    """The function of an installed command, None when there is none."""
+    found = metadata.entry_points(group=GROUP, name=name)
+    return next(iter(found)).load() if found else None
+
+
+def run(name: str, arguments: list[str]) -> int:
+    """Run it; gives its exit code."""
+    command = find(name)
+    if command is None:
+        print(f"`openmiosa {name}` needs the server, which is not installed here:\n\n    pip install openmiosa-server", file=sys.stderr)
+        return USAGE
+    try:
+        return int(command(arguments) or 0)
+    except KeyboardInterrupt:
+        return 130
+
+
+def shown() -> None:
+    """Stands in the list of commands; `main` has run the real one before it would be reached."""

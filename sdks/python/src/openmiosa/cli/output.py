@@ -1,0 +1,99 @@
+"""What commands print: tables for people, JSON for programs. Nothing that a sandbox chose reaches the terminal unescaped."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from ..models import Record
+from ..models.event import plain
+from .options import Common
+
+
+def rows(
+    records: Sequence[Any], cells: Iterable[Sequence[object]], heads: Sequence[str], common: Common, *, empty: str = "Nothing there."
+) -> None:
+    """A table of records, one line each."""
+    if common.json:
+        emit([as_json(one) for one in records])
+    elif not records:
+        print(empty)
+    else:
+        _table(cells, heads)
+
+
+def record(fields: Mapping[str, Any] | Record, common: Common) -> None:
+    """One record, one field a line."""
+    known = as_json(fields)
+    if common.json:
+        emit(known)
+        return
+    shown = {name: value for name, value in known.items() if value not in (None, "", [], {})}
+    width = max(map(len, shown), default=0)
+    for name, value in shown.items():
+        print(f"{name.replace('_', ' '):<{width}}  {cell(value)}")
+
+
+def done(fields: Any, sentence: str, common: Common) -> None:
+    """What was done, in a sentence, or as JSON."""
+    if common.json:
+        emit(as_json(fields))
+    else:
+        print(sentence)
+
+
+def emit(value: Any) -> None:
+    """JSON on standard output."""
+    print(json.dumps(value, indent=1, default=str))
+
+
+def as_json(value: Any) -> Any:
+    """A record as JSON, with the fields that this version does not know, without those that are empty secrets."""
+    if isinstance(value, Record):
+        named = {one.name: as_json(getattr(value, one.name)) for one in dataclasses.fields(value) if one.name != "unknown" and one.repr}
+        return named | {name: as_json(one) for name, one in value.unknown.items() if name not in ("key", "token", "value")}
+    if isinstance(value, Mapping):
+        return {str(name): as_json(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(one) for one in value]
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def cell(value: object) -> str:
+    """A value in a table."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return value.astimezone().strftime("%m-%d %H:%M:%S")
+    if isinstance(value, list | tuple):
+        return ", ".join(map(cell, value)) or "-"
+    return plain(str(value)) or "-"
+
+
+def ago(moment: datetime | None) -> str:
+    """How long ago, as people say it."""
+    if moment is None:
+        return "-"
+    seconds = max(0.0, (datetime.now(UTC) - moment).total_seconds())
+    for limit, unit, name in ((120, 1, "s"), (7200, 60, "min"), (172800, 3600, "h")):
+        if seconds < limit:
+            return f"{int(seconds // unit)} {name} ago"
+    return f"{int(seconds // 86400)} d ago"
+
+
+def _table(cells: Iterable[Sequence[object]], heads: Sequence[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for head in heads:
+        # A name that does not fit goes on in the next line: half an id is no id.
+        table.add_column(Text(head), overflow="fold")
+    for line in cells:
+        table.add_row(*(Text(cell(value)) for value in line))
+    Console(file=sys.stdout, highlight=False).print(table)

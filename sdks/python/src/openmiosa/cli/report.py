@@ -1,0 +1,109 @@
+"""What is printed when something goes wrong: what, whose fault, what to do, and the request id."""
+
+import json
+import sys
+import textwrap
+from collections.abc import Sequence
+
+from ..errors import (
+    APIError,
+    AuthenticationError,
+    CommandFailedError,
+    ConfigurationError,
+    InsufficientScopeError,
+    MiosaError,
+    NoRulesError,
+    NotFoundError,
+    RateLimitError,
+    ServerError,
+    TransportError,
+    UnexpectedReplyError,
+)
+from ..models.event import plain
+
+WIDTH = 80
+
+
+def failure(error: MiosaError, *, as_json: bool = False) -> int:
+    """Print an error; gives the exit code that goes with it."""
+    if as_json:
+        print(json.dumps({"error": _record(error)}), file=sys.stderr)
+    else:
+        _say("Error", error.message if isinstance(error, APIError) else str(error))
+        for label, text in _advice(error):
+            _say(label, text)
+    return _code(error)
+
+
+def usage(message: str, tokens: Sequence[str]) -> None:
+    """Print what is wrong with a command line, and where help is."""
+    _say("Usage", message)
+    words = [token for token in tokens if token.replace("-", "").isalpha() and not token.startswith("-")][:2]
+    _say("Help", f"openmiosa {' '.join([*words, '--help'])}")
+
+
+def _code(error: MiosaError) -> int:
+    if isinstance(error, ConfigurationError):
+        return 2
+    return 3 if isinstance(error, TransportError) else 1
+
+
+def _advice(error: MiosaError) -> list[tuple[str, str]]:
+    lines = [("Fault", _fault(error))]
+    if (todo := _todo(error)) is not None:
+        lines.append(("Do", todo))
+    if isinstance(error, NoRulesError) and error.observed:
+        lines.insert(1, ("Seen", ", ".join(f"{one.host} ({one.count})" for one in error.observed)))
+    if isinstance(error, APIError):
+        known = ", ".join(part for part in (f"HTTP {error.status}", error.code, error.request_id) if part)
+        lines.append(("Request", known))
+    return lines
+
+
+def _fault(error: MiosaError) -> str:
+    if isinstance(error, ServerError):
+        return "the server's; its log has the request id"
+    if isinstance(error, UnexpectedReplyError):
+        return "whatever answers at the base URL is not this API"
+    if isinstance(error, TransportError):
+        return "the server is not there, or the way to it is closed"
+    if isinstance(error, ConfigurationError):
+        return "this machine's settings"
+    return "the sandbox's command" if isinstance(error, CommandFailedError) else "the request's"
+
+
+def _todo(error: MiosaError) -> str | None:
+    if isinstance(error, NoRulesError):
+        hosts = " ".join(one.host for one in error.observed)
+        known = f"openmiosa network lockdown --sandbox … {hosts}"
+        return known if hosts else "run the agent first, or name the hosts; --close-all closes everything"
+    if isinstance(error, RateLimitError) and error.retry_after is not None:
+        return f"try again in {error.retry_after:g} s"
+    if isinstance(error, InsufficientScopeError):
+        return f"use a key with the scope {error.required or 'that the call needs'} (`openmiosa keys create`)"
+    for kind, advice in _ADVICE.items():
+        if isinstance(error, kind):
+            return advice
+    return "try again; it may pass" if isinstance(error, APIError) and error.retry else None
+
+
+_ADVICE: dict[type[MiosaError], str] = {
+    AuthenticationError: "check MIOSA_API_KEY, or `openmiosa context list`",
+    NotFoundError: "check the name; what belongs to another tenant is not found either",
+    TransportError: "`openmiosa doctor` looks at each part",
+}
+
+
+def _record(error: MiosaError) -> dict[str, object]:
+    if not isinstance(error, APIError):
+        return {"type": type(error).__name__, "message": str(error)}
+    known = {"code": error.code, "status": error.status, "request_id": error.request_id, "retry": error.retry, "details": error.details}
+    return {"type": type(error).__name__, "message": error.message, **known}
+
+
+def _say(label: str, text: str) -> None:
+    head = f"{label + ':':<9}"
+    for paragraph in text.splitlines() or [""]:
+        wrapped = textwrap.wrap(plain(paragraph), WIDTH, initial_indent=head, subsequent_indent=" " * 9, break_on_hyphens=False)
+        print("\n".join(wrapped) or head, file=sys.stderr)
+        head = " " * 9

@@ -1,0 +1,36 @@
+"""Runs a command and turns what goes wrong into a message and an exit code."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import CycloptsError
+
+from ..errors import MiosaError
+from . import report
+from .app import app
+from .options import UsageError
+
+DONE, REFUSED, USAGE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def run(tokens: Sequence[str]) -> int:
+    """Run the command; gives the exit code."""
+    try:
+        code = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
+        return code if isinstance(code, int) else DONE
+    except CycloptsError as error:
+        report.usage(str(error), tokens)
+        return USAGE
+    except UsageError as error:
+        report.usage(str(error), tokens)
+        return USAGE
+    except MiosaError as error:
+        return report.failure(error, as_json="--json" in tokens)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone, which is how `| head` ends; Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
