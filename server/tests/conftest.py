@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, text
-from sqlalchemy.ext.asyncio import create_async_engine
-
 from openmiosa_server.audit import Audit
 from openmiosa_server.bindings import Binder, Bindings
 from openmiosa_server.db import Database, new_id, now
@@ -20,6 +17,8 @@ from openmiosa_server.link import EgressClient, LinkServer, Publisher, authority
 from openmiosa_server.network import Network
 from openmiosa_server.vault import Envelopes, SecretValue, SetSecret, Vault
 from openmiosa_server.vault.keys import FileKey
+from sqlalchemy import insert, select, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 POSTGRES = os.environ.get("OPENMIOSA_TEST_POSTGRES")  # URL of a server where databases may be made
 CANARY = "sk-proj-canary0123456789abcdefghijklmnopqrstuv"

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives import hmac
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
-from cryptography.hazmat.primitives import hmac
 
 
 class Gateway:
@@ -60,7 +60,9 @@ class Gateway:
                     await asyncio.sleep(0.01)
                 status, answer = self._answer(method, path, int(headers.get("openmiosa-epoch", 0)), json.loads(body) if body else {})
                 text = json.dumps(answer).encode()
-                writer.write(f"HTTP/1.1 {status} x\r\ncontent-length: {len(text)}\r\ncontent-type: application/json\r\n\r\n".encode() + text)
+                writer.write(
+                    f"HTTP/1.1 {status} x\r\ncontent-length: {len(text)}\r\ncontent-type: application/json\r\n\r\n".encode() + text
+                )
                 await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
@@ -139,5 +141,3 @@ def _expand(suite: bytes, prk: bytes, label: bytes, info: bytes, length: int) ->
 
 def _refusal(code: str) -> tuple[int, dict[str, Any]]:
     return 409, {"error": {"code": code, "message": code, "retry": False}}
-
-

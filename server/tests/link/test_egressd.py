@@ -6,7 +6,6 @@ import shutil
 import signal
 
 import pytest
-
 from openmiosa_server.network import AddRule
 from openmiosa_server.vault import RotateSecret, SecretValue
 

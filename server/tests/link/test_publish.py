@@ -5,13 +5,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
-
 from openmiosa_server.db import now
 from openmiosa_server.db.tables import sandboxes
 from openmiosa_server.errors import Unavailable
 from openmiosa_server.network import AddRule
 from openmiosa_server.vault import RotateSecret, SecretValue
+from sqlalchemy import update
 
 from server.tests.link.gateway import Gateway
 
