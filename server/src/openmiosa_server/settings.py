@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 PREFIX = "OPENMIOSA_"
@@ -75,18 +75,29 @@ class DatabaseSettings(_Section):
 
 
 class VaultSettings(_Section):
-    """`[vault]`: where the key-encryption key is."""
+    """`[vault]`: where the key-encryption key is: a file, OpenBao or Vault transit, AWS KMS."""
 
     key: Literal["file", "transit", "kms"] = "file"
     path: Path | None = None
-    url: str | None = None
-    name: str | None = None
+    address: str | None = None
+    key_name: str | None = None
     mount: str | None = None
     token_file: Path | None = None
     ca_file: Path | None = None
     key_id: str | None = None
     region: str | None = None
-    endpoint: str | None = None
+
+    def options(self) -> dict[str, Any]:
+        """What was given for the kind of key."""
+        names = {"transit": ("address", "key_name", "mount", "token_file", "ca_file"), "kms": ("key_id", "region"), "file": ("path",)}
+        return {name: value for name in names[self.key] if (value := getattr(self, name)) is not None}
+
+    @model_validator(mode="after")
+    def _complete(self) -> "VaultSettings":
+        needed = {"transit": ("address", "key_name", "token_file"), "kms": ("key_id",), "file": ()}[self.key]
+        if missing := [name for name in needed if getattr(self, name) is None]:
+            raise ValueError(f"vault.key = {self.key!r} needs {', '.join(missing)}")
+        return self
 
 
 class EgressSettings(_Section):
@@ -197,6 +208,10 @@ class Settings(BaseSettings):
             return self.database.url.get_secret_value()
         return f"sqlite:///{(state / 'openmiosa.db').absolute()}"
 
+    def registrations(self) -> dict[str, dict[str, Any]]:
+        """The operator's OAuth providers as plain values, their secrets still wrapped."""
+        return {name: {field: getattr(given, field) for field in type(given).model_fields} for name, given in self.oauth.providers.items()}
+
     def public_url(self, port: int | None = None) -> str:
         """The address under which browsers reach the API, without a trailing slash."""
         if self.server.public_url:
@@ -262,6 +277,15 @@ def config_file(given: str | None, state: Path) -> Path:
     """`--config`, else OPENMIOSA_CONFIG, else the file in the state folder."""
     chosen = given or os.environ.get("OPENMIOSA_CONFIG")
     return Path(chosen).absolute() if chosen else state / "openmiosa.toml"
+
+
+def link_peers() -> frozenset[int]:
+    """Who besides ourselves and root may speak on link.sock: OPENMIOSA_LINK_PEER_UIDS, which `up` sets, comma-separated."""
+    given = os.environ.get("OPENMIOSA_LINK_PEER_UIDS", "")
+    try:
+        return frozenset(int(uid) for uid in given.split(",") if uid)
+    except ValueError:
+        raise BadSettings(f"OPENMIOSA_LINK_PEER_UIDS = {given!r} is no list of user ids") from None
 
 
 def run_folder(state: Path) -> Path:

@@ -46,14 +46,17 @@ class Housekeeping:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
+        said = False
         while True:
             try:
                 await self.reconcile()
                 self.adopted.set()
                 await self.expire()
             except OpenMiosaError as error:
+                if self.adopted.is_set() or not said:
+                    said = True
+                    log.warning("runtime_away", reason=error.message)
                 self.adopted.clear()
-                log.warning("runtime_away", reason=error.message)
             except Exception:
                 log.exception("housekeeping_failed")
             await asyncio.sleep(_EVERY)

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-_HIDDEN_KEYS = re.compile(r"(?i)(authorization|cookie|password|secret_value|client_secret|api_key|token|code|state|verifier)$")
+_HIDDEN_KEYS = re.compile(r"(?i)(authorization|cookie|password|secret_value|client_secret|api_key|token|verifier)$")
 _HIDDEN_TEXT = re.compile(
     r"msk_[a-z]+_[A-Za-z0-9]+"  # our API keys
     r"|miosa-tok-[0-9a-f]{32}"  # placeholders say nothing, but nobody should learn to grep for them

@@ -18,7 +18,9 @@ class Metrics:
         self.registry = CollectorRegistry()
         labels = ("method", "route", "status")
         self._requests = Counter("openmiosa_http_requests", "Requests answered.", labels, registry=self.registry)
-        self._seconds = Histogram("openmiosa_http_request_seconds", "Time to the response head.", ("method", "route"), buckets=_BUCKETS, registry=self.registry)
+        self._seconds = Histogram(
+            "openmiosa_http_request_seconds", "Time to the response head.", ("method", "route"), buckets=_BUCKETS, registry=self.registry
+        )
         self._running = Gauge("openmiosa_http_requests_running", "Requests that run, streams included.", registry=self.registry)
 
     def render(self) -> bytes:

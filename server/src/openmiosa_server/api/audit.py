@@ -1,0 +1,168 @@
+"""/egress/audit and the live tails: SSE for Python and TypeScript, a WebSocket for Go."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal
+
+import structlog
+from fastapi import APIRouter, Depends, Query, Request, WebSocket
+from starlette.responses import Response, StreamingResponse
+from starlette.websockets import WebSocketDisconnect, WebSocketState
+
+from ..audit import Event, EventFilter
+from ..errors import OpenMiosaError
+from . import sse
+from .answers import JSON, data, dump
+from .context import Asked, Caller
+from .route import Route
+from .sockets import caller_of, refuse
+from .times import moment
+
+router = APIRouter(route_class=Route, tags=["audit"])
+sockets = APIRouter(tags=["audit"])
+
+PROTOCOL = "miosa-egress-audit-v1"
+_STILL_VALID_EVERY = 10.0  # seconds; a key that was revoked ends its tails
+
+log = structlog.get_logger(__name__)
+
+
+async def wanted(
+    *,
+    resource_id: str | None = None,
+    resource_type: str | None = None,
+    host: str | None = None,
+    method: str | None = None,
+    action: str | None = None,
+    secret: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    external_user_id: str | None = None,
+    external_workspace_id: str | None = None,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> EventFilter:
+    """The filters of a list."""
+    return EventFilter(
+        resource_id=resource_id,
+        resource_type=resource_type,
+        host=host,
+        method=method,
+        action=action,
+        secret=secret,
+        since=moment(since, "since"),
+        until=moment(until, "until"),
+        external_user_id=external_user_id,
+        external_workspace_id=external_workspace_id,
+        cursor=cursor,
+        limit=limit,
+    )
+
+
+Filters = Annotated[EventFilter, Depends(wanted)]
+
+
+@router.get("/egress/audit")
+async def listed(asked: Asked, filters: Filters) -> Response:
+    """Events, oldest first; without `since` and cursor the newest."""
+    page = await asked.services.audit.list(asked.principal, filters, **asked.who)
+    return JSON({"events": page.events, "next_cursor": page.next_cursor})
+
+
+@router.get("/egress/audit/export")
+async def export(asked: Asked, filters: Filters, form: Annotated[Literal["csv", "jsonl"], Query(alias="format")] = "jsonl") -> Response:
+    """The same, all of it, as a file."""
+    content = await asked.services.audit.export(asked.principal, filters, form, **asked.who)
+    kind = "text/csv; charset=utf-8" if form == "csv" else "application/x-ndjson"
+    return StreamingResponse(content, media_type=kind, headers={"Content-Disposition": f'attachment; filename="audit.{form}"'})
+
+
+@router.get("/egress/audit/{event}")
+async def get(asked: Asked, event: str) -> Response:
+    """One event."""
+    return data(await asked.services.audit.get(asked.principal, event, **asked.who))
+
+
+@router.get("/sandboxes/{key}/events")
+@router.get("/sandboxes/{key}/audit/stream")
+async def tail(asked: Asked, key: str, request: Request, after: str | None = None) -> Response:
+    """A sandbox's events as they happen; resumes after an event's id."""
+    return await _tail(asked, key, after or request.headers.get("last-event-id"))
+
+
+@router.get("/events/stream")
+async def tail_all(asked: Asked, request: Request, after: str | None = None) -> Response:
+    """The tenant's."""
+    return await _tail(asked, None, after or request.headers.get("last-event-id"))
+
+
+@sockets.websocket("/egress/audit/resource/{key}")
+async def tail_socket(socket: WebSocket, key: str, after: str | None = None) -> None:
+    """Flat JSON frames and nothing else: an envelope or a heartbeat decodes to an empty event in Go."""
+    asked = await caller_of(socket)
+    if asked is None:
+        return
+    try:
+        events = await asked.services.audit.tail(asked.principal, resource_id=key, after=after, **asked.who)
+    except OpenMiosaError as error:
+        await refuse(socket, error)
+        return
+    await socket.accept(subprotocol=PROTOCOL if PROTOCOL in socket.scope.get("subprotocols", []) else None)
+    sender = asyncio.create_task(_send(socket, events))
+    listener = asyncio.create_task(_until_gone(socket))
+    guard = asyncio.create_task(_until_revoked(asked))
+    await asyncio.wait((sender, listener, guard), return_when=asyncio.FIRST_COMPLETED)
+    for task in (sender, listener, guard):
+        task.cancel()
+    await asyncio.gather(sender, listener, guard, return_exceptions=True)
+    if socket.client_state is WebSocketState.CONNECTED and socket.application_state is WebSocketState.CONNECTED:
+        await socket.close(1000)
+
+
+async def _tail(asked: Caller, key: str | None, after: str | None) -> Response:
+    events = await asked.services.audit.tail(asked.principal, resource_id=key, after=after, **asked.who)
+
+    async def frames() -> AsyncIterator[str]:
+        async for event in _while_valid(asked, events):
+            yield sse.frame({"type": "audit", **event}, event="audit", event_id=event["id"])
+
+    return sse.stream(frames())
+
+
+async def _while_valid(asked: Caller, events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+    """The events, until the key is revoked."""
+    guard = asyncio.create_task(_until_revoked(asked))
+    following = asyncio.ensure_future(anext(events, None))
+    try:
+        while True:
+            await asyncio.wait((guard, following), return_when=asyncio.FIRST_COMPLETED)
+            if not following.done():
+                return
+            event = following.result()
+            if event is None:
+                return
+            following = asyncio.ensure_future(anext(events, None))
+            yield event
+    finally:
+        for task in (guard, following):
+            task.cancel()
+        await asyncio.gather(guard, following, return_exceptions=True)
+        await events.aclose()  # type: ignore[attr-defined]
+
+
+async def _until_revoked(asked: Caller) -> None:
+    while await asked.services.identity.still_valid(asked.principal):  # noqa: ASYNC110 - the answer is in the database
+        await asyncio.sleep(_STILL_VALID_EVERY)
+
+
+async def _send(socket: WebSocket, events: AsyncIterator[Event]) -> None:
+    async for event in events:
+        await socket.send_text(dump(event))
+
+
+async def _until_gone(socket: WebSocket) -> None:
+    try:
+        while True:
+            await socket.receive()
+    except (WebSocketDisconnect, RuntimeError):
+        return

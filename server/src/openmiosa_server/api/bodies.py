@@ -1,0 +1,137 @@
+"""Bodies, read strictly: size, syntax, types; and no silent miss of a misspelled field."""
+
+import difflib
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from fastapi import Depends, Request
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..errors import BadRequest, Invalid, TooLarge
+
+JSON_LIMIT = 2**20
+_CLOSE = 0.84  # difflib's ratio; `alowed_hosts`, `allowed_host` and `allow_hosts` reach it, the wire's own near-twins do not
+
+
+class Body(BaseModel):
+    """The base of request bodies.
+
+    Fields we do not know are ignored, because the published clients send some that mean nothing here. One that
+    looks like a misspelling of a field we do know is refused: it would be a silent miss, and of `allowed_hosts`
+    a dangerous one.
+    """
+
+    model_config = ConfigDict(extra="allow", strict=False, hide_input_in_errors=True)
+
+    @classmethod
+    def known_elsewhere(cls) -> frozenset[str]:
+        """Fields of the published wire that mean nothing here and are no misspellings."""
+        return frozenset()
+
+
+Model = TypeVar("Model", bound=Body)
+
+
+def body(model: type[Model], *, limit: int | Callable[[Request], int] = JSON_LIMIT) -> Any:
+    """A dependency that gives the request's body as a model; a missing body is an empty object."""
+
+    async def read(request: Request) -> Model:
+        most = limit if isinstance(limit, int) else limit(request)
+        return parsed(model, await raw(request, most))
+
+    dependency: Callable[[Request], Coroutine[Any, Any, Model]] = read
+    return Depends(dependency)
+
+
+async def raw(request: Request, limit: int = JSON_LIMIT) -> bytes:
+    """The bytes of the body, up to a limit; read once and kept."""
+    kept = getattr(request.state, "raw_body", None)
+    if kept is not None:
+        return bytes(kept)
+    declared = request.headers.get("content-length")
+    if declared is not None and declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > limit:
+            raise _too_large(limit)
+    request.state.raw_body = bytes(content)
+    return bytes(content)
+
+
+def parsed(model: type[Model], content: bytes) -> Model:
+    """The model that the JSON describes."""
+    given = _object(content)
+    _refuse_misspellings(model, given)
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise _invalid(error) from None
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    if not content.strip():
+        return {}
+    try:
+        text = content.decode()
+        given = json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_no_constant)
+        if "\\u" in text:
+            _refuse_unstorable(given)
+    except UnicodeDecodeError:
+        raise BadRequest("the body is not UTF-8", code="INVALID_JSON") from None
+    except RecursionError:
+        raise BadRequest("the body is nested too deeply", code="INVALID_JSON") from None
+    except json.JSONDecodeError as error:
+        raise BadRequest(f"the body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}", code="INVALID_JSON") from None
+    if not isinstance(given, dict):
+        raise BadRequest("the body must be a JSON object", code="INVALID_JSON")
+    return given
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    given = dict(pairs)
+    if len(given) != len(pairs):
+        raise BadRequest("a field stands in the body twice", code="INVALID_JSON")
+    return given
+
+
+def _no_constant(name: str) -> float:
+    raise BadRequest(f"{name} is no JSON", code="INVALID_JSON")
+
+
+def _refuse_unstorable(given: Any) -> None:
+    # Lone surrogates cannot be written as UTF-8, and PostgreSQL takes no NUL.
+    try:
+        text = json.dumps(given, ensure_ascii=False)
+        text.encode()
+    except UnicodeEncodeError:
+        raise BadRequest("a text in the body has half of a surrogate pair", code="INVALID_JSON") from None
+    if "\\u0000" in text:
+        raise BadRequest("a text in the body has a NUL in it", code="INVALID_JSON")
+
+
+def _refuse_misspellings(model: type[Body], given: dict[str, Any]) -> None:
+    known = set(model.model_fields) | {field.alias for field in model.model_fields.values() if field.alias}
+    for name in given.keys() - known - model.known_elsewhere():
+        close = difflib.get_close_matches(name, sorted(known - given.keys()), n=1, cutoff=_CLOSE)
+        if close:
+            raise Invalid(
+                f"there is no field {name[:60]!r}; did you mean {close[0]!r}?",
+                code="UNKNOWN_FIELD",
+                details={"field": name[:60], "known": sorted(known)},
+            )
+
+
+def _invalid(error: ValidationError) -> Invalid:
+    problems = [
+        {"field": ".".join(str(part) for part in problem["loc"])[:200], "problem": problem["msg"][:300]}
+        for problem in error.errors(include_input=False, include_context=False, include_url=False)[:20]
+    ]
+    said = "; ".join(f"{problem['field']}: {problem['problem']}" for problem in problems)
+    return Invalid(said or "the body does not fit", code="VALIDATION_ERROR", details={"field": problems[0]["field"], "problems": problems})
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"the body has more than {limit} bytes", details={"limit": limit})

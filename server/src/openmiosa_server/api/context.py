@@ -1,0 +1,89 @@
+"""What every route gets: the services, who asks, and the facts of the request."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, cast
+
+from fastapi import Depends, Request
+from starlette.requests import HTTPConnection
+
+from ..audit import Audit
+from ..bindings import Bindings
+from ..connect import Connect
+from ..errors import Unauthenticated
+from ..identity import Identity, Principal, RequestInfo
+from ..network import Network
+from ..replay import Replay
+from ..sandboxes import Execution, Files, Sandboxes, Snapshots
+from ..templates.store import TemplateStore
+from ..vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The services that routes call; made by main."""
+
+    identity: Identity
+    sandboxes: Sandboxes
+    execution: Execution
+    files: Files
+    snapshots: Snapshots
+    templates: TemplateStore
+    vault: Vault
+    bindings: Bindings
+    connect: Connect
+    network: Network
+    audit: Audit
+    replay: Replay
+
+
+def services(connection: HTTPConnection) -> Services:
+    """The services of the running application."""
+    return cast(Services, connection.app.state.services)
+
+
+def info(connection: HTTPConnection) -> RequestInfo:
+    """Request id and address of the caller, for the administrative log."""
+    client = connection.client
+    return RequestInfo(request_id=connection.scope.get("request_id"), ip_address=client.host if client else None)
+
+
+def bearer(connection: HTTPConnection) -> str:
+    """The presented key. Never from the URL, which ends up in logs and histories."""
+    given = connection.headers.getlist("authorization")
+    if len(given) != 1:
+        raise Unauthenticated("send the API key as `Authorization: Bearer msk_live_…`", code="UNAUTHENTICATED")
+    scheme, _, token = given[0].partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated("send the API key as `Authorization: Bearer msk_live_…`", code="UNAUTHENTICATED")
+    return token.strip()
+
+
+async def authenticated(connection: HTTPConnection) -> Principal:
+    """The caller, asked for once a request."""
+    known = getattr(connection.state, "principal", None)
+    if known is None:
+        known = await services(connection).identity.authenticate(bearer(connection), request=info(connection))
+        connection.state.principal = known
+    return cast(Principal, known)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, from where, and the services to ask: the first argument of every route."""
+
+    principal: Principal
+    request: RequestInfo
+    services: Services
+
+    @property
+    def who(self) -> dict[str, Any]:
+        """The keyword that every service method takes."""
+        return {"request": self.request}
+
+
+async def caller(request: Request) -> Caller:
+    """The caller of an HTTP request."""
+    return Caller(await authenticated(request), info(request), services(request))
+
+
+Asked = Annotated[Caller, Depends(caller)]

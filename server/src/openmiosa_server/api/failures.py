@@ -1,0 +1,56 @@
+"""The one place that turns a cause into an answer; its last arm is the logged surprise."""
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from ..errors import BadRequest, Invalid, NotFound, OpenMiosaError, Unavailable
+from .answers import failure
+
+log = structlog.get_logger(__name__)
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers."""
+    app.add_exception_handler(OpenMiosaError, answer)
+    app.add_exception_handler(RequestValidationError, answer)
+    app.add_exception_handler(HTTPException, answer)
+    app.add_exception_handler(Exception, answer)
+
+
+async def answer(request: Request, error: Any) -> Response:
+    """The error as a response."""
+    return failure(known(error), request.scope.get("request_id"))
+
+
+def known(error: BaseException) -> OpenMiosaError:
+    """Any cause as an error of ours; surprises are logged and say nothing of their insides."""
+    if isinstance(error, OpenMiosaError):
+        if error.status >= 500:
+            log.error("request_failed", code=error.code, reason=error.message)
+        return error
+    if isinstance(error, RequestValidationError):
+        problems = [{"field": ".".join(str(part) for part in problem["loc"]), "problem": problem["msg"]} for problem in error.errors()[:20]]
+        said = "; ".join(f"{problem['field']}: {problem['problem']}" for problem in problems)
+        return Invalid(said, code="VALIDATION_ERROR", details={"problems": problems})
+    if isinstance(error, HTTPException):
+        return _from_framework(error)
+    log.error("surprise", exc_info=error)
+    if isinstance(error, DBAPIError):
+        return Unavailable("the database did not take this; see the server's log", code="DATABASE_ERROR")
+    return OpenMiosaError("something went wrong inside the server; its log has the details under this request id")
+
+
+def _from_framework(error: HTTPException) -> OpenMiosaError:
+    if error.status_code == 404:
+        return NotFound("there is no such route; the API lies below /api/v1", code="NO_ROUTE")
+    phrase = HTTPStatus(error.status_code).phrase
+    if error.status_code == 400:
+        return BadRequest("the request could not be read", code="BAD_REQUEST")
+    return OpenMiosaError(phrase, code=phrase.upper().replace(" ", "_"), status=error.status_code)

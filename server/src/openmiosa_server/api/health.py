@@ -1,0 +1,36 @@
+"""/healthz, /readyz, /metrics: at the root, for machines, without a key and without details."""
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from .answers import JSON
+
+Check = Callable[[], Awaitable[str | None]]
+
+
+def router(checks: dict[str, Check], metrics: Callable[[], tuple[bytes, str]]) -> APIRouter:
+    """Each check answers None, or what is wrong in a word."""
+    made = APIRouter(tags=["health"])
+
+    @made.get("/healthz")
+    async def alive() -> Response:
+        """The process answers."""
+        return JSON({"status": "ok"})
+
+    @made.get("/readyz")
+    async def ready() -> Response:
+        """Sandboxes can be made and used."""
+        found = {name: await check() for name, check in checks.items()}
+        wrong = {name: said for name, said in found.items() if said is not None}
+        content = {"status": "ready" if not wrong else "not ready", "checks": {name: said or "ok" for name, said in found.items()}}
+        return JSON(content, status_code=503 if wrong else 200)
+
+    @made.get("/metrics")
+    async def measured() -> Response:
+        """Prometheus text."""
+        content, kind = metrics()
+        return Response(content, media_type=kind)
+
+    return made

@@ -1,0 +1,72 @@
+"""Every route: authenticate first, then (for a mutation with an Idempotency-Key) replay, then the handler."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from ..replay.service import fingerprint
+from .answers import JSON
+from .bodies import raw
+from .context import authenticated, bearer, services
+from .failures import answer
+
+MUTATIONS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_SHOWN_ONCE = ("/api-keys",)  # their answers hold a key; they are never stored
+_LARGE = 2**27  # the route's own limit is lower; this only bounds what is read for the fingerprint
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class Route(APIRoute):
+    """The class of all routes below /api/v1."""
+
+    def get_route_handler(self) -> Handler:
+        """Wrap what FastAPI made."""
+        handle = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            await authenticated(request)
+            if request.method in MUTATIONS and "idempotency-key" in request.headers:
+                return await _once(request, handle)
+            return await handle(request)
+
+        return handled
+
+
+class OpenRoute(APIRoute):
+    """Routes without a key: the OAuth callback, which is authorised by its state."""
+
+
+async def _once(request: Request, handle: Handler) -> Response:
+    replay = services(request).replay
+    tenant = (await authenticated(request)).tenant_id
+    key = request.headers["idempotency-key"]
+    target = request.url.path + "?" + request.url.query
+    begun = await replay.begin(tenant, key, fingerprint(bearer(request), request.method, target, await raw(request, _LARGE)))
+    if begun.status is not None:
+        headers = {"Idempotency-Replayed": "true"}
+        if begun.status == 204:
+            return Response(status_code=204, headers=headers)
+        return Response(begun.body, begun.status, headers, media_type=JSON.media_type)
+    try:
+        response = await _answered(request, handle)
+        if response.status_code >= 500 or isinstance(response, StreamingResponse) or not hasattr(response, "body"):
+            await replay.forget(tenant, key)
+            return response
+        hidden = any(part in request.url.path for part in _SHOWN_ONCE) and response.status_code < 300 and response.status_code != 204
+        await replay.finish(tenant, key, response.status_code, None if hidden else bytes(response.body))
+        return response
+    except BaseException:
+        await asyncio.shield(replay.forget(tenant, key))
+        raise
+
+
+async def _answered(request: Request, handle: Handler) -> Response:
+    try:
+        return await handle(request)
+    except Exception as error:
+        return await answer(request, error)

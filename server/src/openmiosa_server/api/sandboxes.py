@@ -1,0 +1,328 @@
+"""/sandboxes: the record and its life."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+from starlette.responses import Response
+
+from ..errors import Invalid, NotSupported
+from ..sandboxes import CreateSandbox, SandboxFilter, UpdateSandbox
+from . import sse
+from .answers import data, nothing
+from .bodies import Body, body
+from .context import Asked
+from .route import Route
+
+router = APIRouter(prefix="/sandboxes", route_class=Route, tags=["sandboxes"])
+
+# What the published clients may send and what this system has no use for.
+_ELSEWHERE = frozenset(
+    (
+        "region",
+        "services",
+        "readiness_probe",
+        "database",
+        "github_repo_url",
+        "github_branch",
+        "github_clone_path",
+        "entrypoint",
+        "allow_provision",
+        "agent_runtime_profile_id",
+        "agent_profile_id",
+        "skip_agent_runtime_profile",
+        "workspace_slug",
+        "workspace_name",
+        "project_id",
+        "project_slug",
+        "project_name",
+        "runtime_profile",
+        "auto_start",
+        "setup_file",
+        "environment",
+        "environment_id",
+        "env_id",
+        "no_env",
+        "fail_fast",
+        "compute_placement_request",
+        "snapshot_id",
+        "keep_last_snapshots",
+        "snapshot_expiration_sec",
+        "miosa_persistent",
+        "user_id",
+    )
+)
+
+# The Python client calls a sandbox ready when it says so of itself, or of each of these.
+_COMPONENTS = ("command_agent", "process_control", "resource_contract", "clock", "identity", "durability", "filesystem", "internal_probe")
+
+
+class Create(Body):
+    """What a sandbox is asked for."""
+
+    template_id: str | None = Field(default=None, max_length=255)
+    image: str | None = Field(default=None, max_length=255)
+    name: str | None = None
+    slug: str | None = Field(default=None, min_length=1, max_length=255)
+    size: str | None = None
+    cpu_count: int | None = None
+    memory_mb: int | None = None
+    disk_size_mb: int | None = None
+    disk_mb: int | None = None
+    timeout_sec: int | None = None
+    idle_timeout_sec: int | None = None
+    persistent: bool | None = None
+    always_on: bool | None = None
+    env: dict[str, str] | None = None
+    metadata: dict[str, Any] | None = None
+    tags: list[str] | None = None
+    workspace_id: str | None = Field(default=None, max_length=255)
+    owner_user_id: str | None = Field(default=None, max_length=255)
+    external_workspace_id: str | None = Field(default=None, max_length=255)
+    external_user_id: str | None = Field(default=None, max_length=255)
+    external_project_id: str | None = Field(default=None, max_length=255)
+
+    @classmethod
+    def known_elsewhere(cls) -> frozenset[str]:
+        """The rest of the wire's create body."""
+        return _ELSEWHERE
+
+    def wanted(self) -> CreateSandbox:
+        """As the service takes it."""
+        return CreateSandbox(
+            name=self.name,
+            slug=self.slug,
+            template_id=self.template_id or self.image,
+            size=self.size,
+            cpu_count=self.cpu_count,
+            memory_mb=self.memory_mb,
+            disk_size_mb=self.disk_mb if self.disk_size_mb is None else self.disk_size_mb,
+            timeout_sec=self.timeout_sec,
+            idle_timeout_sec=self.idle_timeout_sec,
+            persistent=self.persistent is not False,
+            always_on=self.always_on is True,
+            env=self.env or {},
+            metadata=self.metadata or {},
+            tags=tuple(self.tags or ()),
+            workspace_id=self.workspace_id,
+            owner_user_id=self.owner_user_id,
+            external_workspace_id=self.external_workspace_id,
+            external_user_id=self.external_user_id,
+            external_project_id=self.external_project_id,
+        )
+
+
+class Update(Body):
+    """What changes."""
+
+    name: str | None = None
+    slug: str | None = Field(default=None, min_length=1, max_length=255)
+    tags: list[str] | None = None
+    metadata: dict[str, Any] | None = None
+    always_on: bool | None = None
+    timeout_sec: int | None = Field(default=None, ge=0)
+    idle_timeout_sec: int | None = Field(default=None, ge=0)
+
+
+class Extend(Body):
+    """How long from now."""
+
+    timeout_sec: int
+
+
+class Tags(Body):
+    """The new tags."""
+
+    tags: list[str]
+
+
+class Variable(Body):
+    """One variable."""
+
+    key: str
+    value: str
+    encrypted: bool | None = None
+
+
+class Variables(Body):
+    """The variables of a sandbox, replaced as a whole."""
+
+    vars: list[Variable]
+
+
+@router.post("", status_code=201)
+async def create(asked: Asked, given: Annotated[Create, body(Create)]) -> Response:
+    """Create a sandbox; it is running when this answers."""
+    sandbox = await asked.services.sandboxes.create(asked.principal, given.wanted(), **asked.who)
+    return data(sandbox.view(), status=201)
+
+
+@router.get("")
+async def listed(
+    asked: Asked,
+    *,
+    state: Literal["provisioning", "running", "paused", "destroyed", "error"] | None = None,
+    tags: str | None = None,
+    external_workspace_id: str | None = None,
+    external_user_id: str | None = None,
+    external_project_id: str | None = None,
+    limit: int = Query(default=1000, ge=1, le=10000),
+) -> Response:
+    """The caller's sandboxes, newest first."""
+    wanted = SandboxFilter(
+        state=state,
+        tags=tuple(tag for tag in (tags or "").split(",") if tag),
+        external_workspace_id=external_workspace_id,
+        external_user_id=external_user_id,
+        external_project_id=external_project_id,
+        limit=limit,
+    )
+    found = await asked.services.sandboxes.list_sandboxes(asked.principal, wanted, **asked.who)
+    return data([sandbox.view() for sandbox in found])
+
+
+@router.get("/by-name/{name:path}")
+async def by_name(asked: Asked, name: str) -> Response:
+    """A living sandbox by its name; 404 tells `get_or_create` to create it."""
+    return data((await asked.services.sandboxes.by_name(asked.principal, name, **asked.who)).view())
+
+
+@router.get("/{key}")
+async def get(asked: Asked, key: str) -> Response:
+    """One sandbox by id or name."""
+    return data((await asked.services.sandboxes.get(asked.principal, key, **asked.who)).view())
+
+
+@router.patch("/{key}")
+async def update(asked: Asked, key: str, given: Annotated[Update, body(Update)]) -> Response:
+    """Change its description and timeouts."""
+    change = UpdateSandbox(
+        name=given.name,
+        slug=given.slug,
+        tags=None if given.tags is None else tuple(given.tags),
+        metadata=given.metadata,
+        always_on=given.always_on,
+        timeout_sec=given.timeout_sec,
+        idle_timeout_sec=given.idle_timeout_sec,
+    )
+    return data((await asked.services.sandboxes.update(asked.principal, key, change, **asked.who)).view())
+
+
+@router.patch("/{key}/tags")
+async def tag(asked: Asked, key: str, given: Annotated[Tags, body(Tags)]) -> Response:
+    """Replace its tags."""
+    change = UpdateSandbox(tags=tuple(given.tags))
+    return data((await asked.services.sandboxes.update(asked.principal, key, change, **asked.who)).view())
+
+
+@router.delete("/{key}")
+async def destroy(asked: Asked, key: str) -> Response:
+    """End it for good."""
+    await asked.services.sandboxes.destroy(asked.principal, key, **asked.who)
+    return nothing()
+
+
+@router.post("/{key}/pause")
+async def pause(asked: Asked, key: str) -> Response:
+    """Freeze it."""
+    return data((await asked.services.sandboxes.pause(asked.principal, key, **asked.who)).view())
+
+
+@router.post("/{key}/stop")
+async def stop(asked: Asked, key: str) -> Response:
+    """The published clients resume only what is `paused`, so that is what stopping does."""
+    return data((await asked.services.sandboxes.pause(asked.principal, key, **asked.who)).view())
+
+
+@router.post("/{key}/resume")
+async def resume(asked: Asked, key: str) -> Response:
+    """Let it run again."""
+    return data((await asked.services.sandboxes.resume(asked.principal, key, **asked.who)).view())
+
+
+@router.post("/{key}/extend")
+async def extend(asked: Asked, key: str, given: Annotated[Extend, body(Extend)]) -> Response:
+    """More time."""
+    return data((await asked.services.sandboxes.extend(asked.principal, key, given.timeout_sec, **asked.who)).view())
+
+
+@router.get("/{key}/readiness")
+async def readiness(asked: Asked, key: str) -> Response:
+    """Whether it takes commands."""
+    return data(_readiness(await asked.services.sandboxes.get(asked.principal, key, **asked.who)))
+
+
+@router.get("/{key}/readiness/stream")
+async def readiness_stream(asked: Asked, key: str) -> Response:
+    """The same as one event; creation is synchronous, so there is nothing to wait for."""
+    said = _readiness(await asked.services.sandboxes.get(asked.principal, key, **asked.who))
+
+    async def frames() -> AsyncIterator[str]:
+        name = "ready" if said["ready"] else "timeout"
+        yield sse.frame({"type": name, **said}, event=name)
+
+    return sse.stream(frames())
+
+
+@router.get("/{key}/env")
+async def variables(asked: Asked, key: str) -> Response:
+    """The sandbox's own variables; placeholders are listed by the bindings."""
+    sandbox = await asked.services.sandboxes.get(asked.principal, key, record=True, **asked.who)
+    listed = [{"key": name, "value": value, "encrypted": False} for name, value in sorted(sandbox.env.items())]
+    return data({"vars": listed}, vars=listed)
+
+
+@router.put("/{key}/env")
+async def set_variables(asked: Asked, key: str, given: Annotated[Variables, body(Variables)]) -> Response:
+    """Replace them; processes that run keep what they had."""
+    for variable in given.vars:
+        if variable.encrypted:
+            raise Invalid(
+                "variables of a sandbox are not encrypted: its agent can read them; store a secret with expose_as_env instead",
+                details={"field": "encrypted"},
+            )
+    env = {variable.key: variable.value for variable in given.vars}
+    await asked.services.sandboxes.update(asked.principal, key, UpdateSandbox(env=env), **asked.who)
+    return await variables(asked, key)
+
+
+@router.delete("/{key}/env/{name}")
+async def drop_variable(asked: Asked, key: str, name: str) -> Response:
+    """Remove one."""
+    sandbox = await asked.services.sandboxes.get(asked.principal, key, **asked.who)
+    env = {known: value for known, value in sandbox.env.items() if known != name}
+    await asked.services.sandboxes.update(asked.principal, key, UpdateSandbox(env=env), **asked.who)
+    return await variables(asked, key)
+
+
+@router.get("/{key}/usage")
+async def usage(asked: Asked, key: str) -> Response:
+    """How long it has lived, and what it may use."""
+    view = (await asked.services.sandboxes.get(asked.principal, key, **asked.who)).view()
+    return data({"sandbox_id": view["id"], "state": view["state"], "started_at": view["started_at"], **view["resource_contract"]})
+
+
+@router.api_route("/{key}/expose", methods=["POST"])
+@router.api_route("/{key}/previews", methods=["GET", "POST"])
+@router.api_route("/{key}/preview-token", methods=["POST"])
+@router.api_route("/{key}/shares", methods=["POST"])
+async def previews(asked: Asked, key: str) -> Response:
+    """Nothing is let in from outside yet."""
+    await asked.services.sandboxes.get(asked.principal, key, **asked.who)
+    raise NotSupported(
+        "previews are not part of this version: nothing reaches a sandbox from outside; read its files or run a command instead"
+    )
+
+
+def _readiness(sandbox: Any) -> dict[str, Any]:
+    ready = sandbox.state == "running"
+    status = "ready" if ready else sandbox.state
+    return {
+        "id": sandbox.id,
+        "state": sandbox.state,
+        "ready": ready,
+        "status": status,
+        "reason": sandbox.state_reason,
+        "components": {name: {"status": "ready" if ready else "waiting"} for name in _COMPONENTS},
+    }

@@ -1,0 +1,34 @@
+"""WebSockets: who asks, before anything is accepted; refusals as plain HTTP answers."""
+
+from starlette.websockets import WebSocket
+
+from ..errors import OpenMiosaError, Unauthenticated
+from .answers import failure
+from .context import Caller, bearer, info, services
+
+_OFFERED = "bearer."  # browsers cannot set a header on a WebSocket; the key is offered as a second subprotocol
+
+
+async def caller_of(socket: WebSocket) -> Caller | None:
+    """The caller, or None after the refusal was sent."""
+    try:
+        told = services(socket)
+        principal = await told.identity.authenticate(_key(socket), request=info(socket))
+        return Caller(principal, info(socket), told)
+    except OpenMiosaError as error:
+        await refuse(socket, error)
+        return None
+
+
+async def refuse(socket: WebSocket, error: OpenMiosaError) -> None:
+    """Answer the handshake with the error instead of 101."""
+    await socket.send_denial_response(failure(error, socket.scope.get("request_id")))
+
+
+def _key(socket: WebSocket) -> str:
+    if "authorization" in socket.headers:
+        return bearer(socket)
+    for offered in socket.scope.get("subprotocols", []):
+        if offered.startswith(_OFFERED):
+            return str(offered.removeprefix(_OFFERED))
+    raise Unauthenticated("send the API key as `Authorization: Bearer msk_live_…`; a key in the URL is not read")

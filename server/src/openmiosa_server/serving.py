@@ -1,0 +1,106 @@
+"""The public listener: uvicorn on a socket that was bound before anything else was started."""
+
+import asyncio
+import contextlib
+import ipaddress
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from .settings import ServerSettings
+
+_KEEP_ALIVE = 75  # seconds; the published clients drop idle connections after 60, and must be the first to do so
+_FRAME = 2**20
+
+
+def bind(server: ServerSettings) -> socket.socket:
+    """A bound socket that does not listen yet; OSError when the address is taken."""
+    host = "127.0.0.1" if server.host == "localhost" else server.host
+    family = socket.AF_INET6 if ipaddress.ip_address(host).version == 6 else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, server.port))
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        raise OSError(error.errno, f"cannot listen on {server.bind}: {error.strerror}") from None
+    return listener
+
+
+class Public:
+    """Serves between `start` and `stop`."""
+
+    def __init__(self, app: ASGIApp, listener: socket.socket, server: ServerSettings) -> None:
+        self._listener = listener
+        host, port = listener.getsockname()[:2]
+        self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="websockets-sansio",
+            ws_max_size=_FRAME,
+            ws_ping_interval=20.0,
+            ws_ping_timeout=20.0,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(server.trusted_proxies),
+            forwarded_allow_ips=server.trusted_proxies or None,
+            timeout_keep_alive=_KEEP_ALIVE,
+            timeout_graceful_shutdown=int(server.drain_seconds),
+            ssl_certfile=server.tls_cert,
+            ssl_keyfile=server.tls_key,
+        )
+        self._server = _Server(config)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Serve; returns when connections are accepted, raises when they cannot be."""
+        self._task = asyncio.create_task(self._server.serve(sockets=[self._listener]))
+        up = asyncio.create_task(self._server.up.wait())
+        await asyncio.wait({self._task, up}, return_when=asyncio.FIRST_COMPLETED)
+        up.cancel()
+        if self._task.done():
+            self._task.result()
+
+    async def stop(self) -> None:
+        """Answer what is in flight, at most for the drain time."""
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets)
+        self.up.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals belong to main."""
+        yield
+
+
+def hand_over(key: str | None) -> None:
+    """Give the first admin key to whoever started this server, in a file made for nobody else to read."""
+    if key is None:
+        return
+    target = os.environ.get("OPENMIOSA_BOOTSTRAP_KEY_FILE")
+    if target is None:
+        raise OSError(
+            "this is the first start, and OPENMIOSA_BOOTSTRAP_KEY_FILE does not say where the first admin key goes; use `openmiosa up`"
+        )
+    descriptor = os.open(Path(target), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(key + "\n")
