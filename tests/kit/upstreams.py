@@ -40,12 +40,13 @@ class Request:
 
 @dataclass
 class Response:
-    """A scripted answer; `stream` sends its pieces as they come and ends with the connection."""
+    """A scripted answer; `stream` sends its pieces as they come and ends with the connection, `hold` keeps the head back."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b'{"ok": true}'
     stream: Callable[[], AsyncIterator[bytes]] | None = None
+    hold: threading.Event | None = None
 
 
 @dataclass
@@ -194,6 +195,8 @@ class Internet:
 
     async def _reply(self, writer: asyncio.StreamWriter, request: Request) -> bool:
         response = self.scripts.get(request.name, lambda _: Response())(request)
+        if response.hold is not None:
+            await asyncio.to_thread(response.hold.wait, 30)
         headers = {"Content-Type": "application/json", **response.headers}
         if response.stream is None:
             headers["Content-Length"] = str(len(response.body))

@@ -1,0 +1,1 @@
+"""Implementations against the contracts."""
