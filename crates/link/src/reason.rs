@@ -69,7 +69,7 @@ impl Reason {
     pub fn status(self) -> u16 {
         match self {
             Self::Framing | Self::UnknownProtocol => 400,
-            Self::TooLarge => 413,
+            Self::TooLarge => 431,
             Self::AuthorityMismatch => 421,
             Self::UpstreamTls | Self::UpstreamUnreachable => 502,
             Self::AuditUnavailable | Self::NoSnapshot => 503,

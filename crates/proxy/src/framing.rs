@@ -174,15 +174,14 @@ impl<S> Guarded<S> {
         let in_head = self.framer.in_head();
         let number = self.framer.heads + u64::from(in_head);
         self.findings.0.lock().refused = Some((number, violation));
+        // Whole requests before the refused one still go their way.
+        self.buffer.truncate(passed);
+        self.clear = passed;
         if in_head {
-            // Whole requests before the refused head still go their way.
-            self.buffer.truncate(passed);
             self.buffer.extend_from_slice(STAND_IN);
-            self.clear = passed + STAND_IN.len();
+            self.clear += STAND_IN.len();
             self.ended = Ended::AfterStandIn;
         } else {
-            self.buffer.clear();
-            self.clear = 0;
             self.ended = Ended::Broken;
         }
     }

@@ -284,11 +284,15 @@ impl TestSandbox {
 
     /// Connects to any address and port, as a program inside would.
     pub async fn dial(&self, destination: SocketAddr) -> TcpStream {
+        self.try_dial(destination).await.expect("connected")
+    }
+
+    pub async fn try_dial(&self, destination: SocketAddr) -> io::Result<TcpStream> {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.bind("127.0.0.1:0".parse().expect("an address")).expect("bound");
         let port = socket.local_addr().expect("an address").port();
         self.destinations.0.lock().insert(port, destination);
-        socket.connect(self.address).await.expect("connected")
+        socket.connect(self.address).await
     }
 
     pub async fn connect(&self, name: &str, port: u16) -> TcpStream {
@@ -386,4 +390,29 @@ impl HttpClient {
 pub fn received(upstream: &RecordingUpstream, header: &str) -> Vec<String> {
     let text = |headers: &HeaderMap| headers.get(header).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     upstream.requests().iter().map(|request| text(&request.headers).unwrap_or_default()).collect()
+}
+
+/// A TLS upstream that answers 101 and then echoes.
+pub async fn echo_after_101(ca: &TestCa, name: &str) -> SocketAddr {
+    let (certificate, key) = ca.issue(&[name]);
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("protocol versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .expect("certificate and key");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        let mut stream = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(stream).await.expect("TLS");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.expect("a head"));
+        }
+        stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n").await.expect("sent");
+        let (mut read, mut write) = tokio::io::split(stream);
+        let _ = tokio::io::copy(&mut read, &mut write).await;
+    });
+    address
 }
