@@ -1,0 +1,246 @@
+//! The processes of one sandbox: starting, feeding, signalling, forgetting.
+
+use std::{
+    collections::BTreeMap,
+    os::fd::OwnedFd,
+    sync::Arc,
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use rustix::pipe::{PipeFlags, pipe_with};
+use serde::Deserialize;
+use tokio::io::unix::AsyncFd;
+
+use super::{
+    problem::{Outcome, Problem},
+    process::{Process, Stream},
+    pump::{feed, pump, watched},
+    sandbox::Sandbox,
+};
+use crate::{init::Start, trust};
+
+/// How long an ended process is remembered.
+const MEMORY: Duration = Duration::from_secs(600);
+/// How many ended processes are.
+const REMEMBERED: usize = 256;
+/// Between the polite signal and the other one.
+const GRACE: Duration = Duration::from_secs(2);
+const TERM: i32 = 15;
+const KILL: i32 = 9;
+/// What a terminal takes for the end of input.
+const END_OF_INPUT: &[u8] = &[4];
+const PATH: &str = "/home/agent/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The body of `POST …/processes`.
+#[derive(Debug, Deserialize)]
+pub struct StartBody {
+    argv: Vec<String>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    #[serde(default = "default_cwd")]
+    cwd: String,
+    #[serde(default)]
+    stdin: bool,
+    #[serde(default)]
+    pty: Option<Size>,
+    #[serde(default)]
+    timeout_ms: Option<u64>,
+    #[serde(default)]
+    name: Option<String>,
+}
+
+/// The size of a terminal.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Size {
+    rows: u16,
+    cols: u16,
+}
+
+fn default_cwd() -> String {
+    "/workspace".to_owned()
+}
+
+/// A process and what leads to it.
+#[derive(Clone)]
+pub struct Entry {
+    /// The process.
+    pub process: Arc<Process>,
+    input: Arc<tokio::sync::Mutex<Option<Arc<AsyncFd<OwnedFd>>>>>,
+}
+
+/// All processes that are remembered, oldest first.
+#[derive(Default)]
+pub struct Processes {
+    entries: Mutex<Vec<Entry>>,
+}
+
+impl Processes {
+    /// Every one.
+    pub fn list(&self) -> Vec<Arc<Process>> {
+        let mut entries = self.entries.lock();
+        forget(&mut entries);
+        entries.iter().map(|e| Arc::clone(&e.process)).collect()
+    }
+
+    /// One.
+    pub fn get(&self, id: &str) -> Outcome<Entry> {
+        self.entries.lock().iter().find(|e| e.process.id == id).cloned().ok_or_else(|| Problem::not_found(format!("process {id}")))
+    }
+
+    fn add(&self, entry: Entry) {
+        let mut entries = self.entries.lock();
+        forget(&mut entries);
+        entries.push(entry);
+    }
+}
+
+fn forget(entries: &mut Vec<Entry>) {
+    entries.retain(|e| e.process.ended_instant().is_none_or(|at| at.elapsed() < MEMORY));
+    let mut surplus = entries.iter().filter(|e| e.process.ended_instant().is_some()).count().saturating_sub(REMEMBERED);
+    entries.retain(|e| {
+        let forgotten = surplus > 0 && e.process.ended_instant().is_some();
+        surplus -= usize::from(forgotten);
+        !forgotten
+    });
+}
+
+/// The ends of a process's streams that init gets, and those that stay here.
+struct Plumbing {
+    given: Vec<OwnedFd>,
+    input: Option<OwnedFd>,
+    outputs: Vec<(Stream, OwnedFd)>,
+}
+
+impl Plumbing {
+    fn lay(stdin: bool, terminal: bool) -> std::io::Result<Self> {
+        let mut plumbing = Self { given: Vec::new(), input: None, outputs: Vec::new() };
+        if terminal {
+            return Ok(plumbing);
+        }
+        if stdin {
+            let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+            plumbing.given.push(reader);
+            plumbing.input = Some(writer);
+        }
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+            plumbing.given.push(writer);
+            plumbing.outputs.push((stream, reader));
+        }
+        Ok(plumbing)
+    }
+}
+
+/// Starts a program in `sandbox`.
+pub async fn start(sandbox: &Arc<Sandbox>, body: StartBody) -> Outcome<Arc<Process>> {
+    let serial = sandbox.init.serial();
+    let terminal = body.pty.map(|size| (size.rows, size.cols));
+    let wanted = Start { argv: body.argv.clone(), env: environment(sandbox, body.env, terminal.is_some()), cwd: inside(&body.cwd), stdin: body.stdin, terminal };
+    let request = wanted.encode(serial).map_err(Problem::invalid)?;
+    let plumbing = Plumbing::lay(body.stdin, terminal.is_some())?;
+    let process = Arc::new(Process::new(body.name, body.argv, terminal.is_some()));
+    let (_, master) = sandbox
+        .init
+        .exec(serial, &request, &plumbing.given, Arc::clone(&process))
+        .await
+        .map_err(|error| Problem::not_running(format!("the sandbox could not start a process: {error}")))?;
+    drop(plumbing.given);
+    let input = connect(sandbox, &process, plumbing.input, plumbing.outputs, master)?;
+    sandbox.processes.add(Entry { process: Arc::clone(&process), input: Arc::new(tokio::sync::Mutex::new(input)) });
+    if let Some(limit) = body.timeout_ms {
+        tokio::spawn(stop_after(Duration::from_millis(limit), Arc::clone(sandbox), Arc::clone(&process)));
+    }
+    Ok(process)
+}
+
+/// Starts the pumps; what the caller's input goes to comes back.
+fn connect(sandbox: &Sandbox, process: &Arc<Process>, input: Option<OwnedFd>, outputs: Vec<(Stream, OwnedFd)>, master: Option<OwnedFd>) -> Outcome<Option<Arc<AsyncFd<OwnedFd>>>> {
+    if let Some(master) = master {
+        let master = Arc::new(watched(master)?);
+        tokio::spawn(pump(Arc::clone(&master), Arc::clone(process), Stream::Stdout, sandbox.gone.clone()));
+        return Ok(Some(master));
+    }
+    for (stream, reader) in outputs {
+        tokio::spawn(pump(Arc::new(watched(reader)?), Arc::clone(process), stream, sandbox.gone.clone()));
+    }
+    Ok(input.map(watched).transpose()?.map(Arc::new))
+}
+
+/// Cell's base, then the sandbox's own, then the call's.
+fn environment(sandbox: &Sandbox, call: BTreeMap<String, String>, terminal: bool) -> BTreeMap<String, String> {
+    let base = [("PATH", PATH), ("HOME", "/home/agent"), ("USER", "agent"), ("LOGNAME", "agent"), ("SHELL", "/bin/sh"), ("LANG", "C.UTF-8"), ("TMPDIR", "/tmp")];
+    let mut environment: BTreeMap<String, String> = base.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+    if terminal {
+        environment.insert("TERM".to_owned(), "xterm-256color".to_owned());
+    }
+    let trusted = trust::variables(!sandbox.spec.authority_pem.is_empty());
+    environment.extend(trusted.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
+    environment.extend(sandbox.spec.env.clone());
+    environment.extend(call);
+    environment
+}
+
+fn inside(cwd: &str) -> String {
+    if cwd.starts_with('/') { cwd.to_owned() } else { format!("/workspace/{cwd}") }
+}
+
+async fn stop_after(limit: Duration, sandbox: Arc<Sandbox>, process: Arc<Process>) {
+    tokio::select! {
+        () = tokio::time::sleep(limit) => {}
+        () = process.has_ended() => return,
+    }
+    process.time_out();
+    for signal in [TERM, KILL] {
+        let Some(pid) = process.running_pid() else { return };
+        let _ = sandbox.init.signal(-pid, signal).await;
+        tokio::select! {
+            () = tokio::time::sleep(GRACE) => {}
+            () = process.has_ended() => return,
+        }
+    }
+}
+
+/// Sends a signal, to the whole group unless told otherwise.
+pub async fn signal(sandbox: &Sandbox, process: &Process, signal: i32, group: bool) -> Outcome<()> {
+    if !(1..=64).contains(&signal) {
+        return Err(Problem::invalid("signal must be a number from 1 to 64"));
+    }
+    let pid = process.running_pid().ok_or_else(|| Problem::not_running(format!("process {} has ended", process.id)))?;
+    let target = if group { -pid } else { pid };
+    match sandbox.init.signal(target, signal).await {
+        // It ended in this moment; its end is on the way.
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// Writes to its input; with `eof` closes it.
+pub async fn write_input(entry: &Entry, bytes: &[u8], eof: bool) -> Outcome<()> {
+    let mut input = entry.input.lock().await;
+    let Some(target) = input.as_ref() else {
+        return Err(Problem::not_running("the process has no open input; start it with stdin=true or a pty"));
+    };
+    if let Err(error) = feed(target, bytes).await {
+        *input = None;
+        return Err(Problem::not_running(format!("the process does not read its input any more: {error}")));
+    }
+    if eof {
+        if entry.process.terminal {
+            let _ = feed(target, END_OF_INPUT).await;
+        } else {
+            *input = None;
+        }
+    }
+    Ok(())
+}
+
+/// Changes the size of its terminal.
+pub async fn resize(entry: &Entry, size: Size) -> Outcome<()> {
+    let input = entry.input.lock().await;
+    let Some(terminal) = input.as_ref().filter(|_| entry.process.terminal) else {
+        return Err(Problem::invalid("the process has no terminal"));
+    };
+    let size = rustix::termios::Winsize { ws_row: size.rows, ws_col: size.cols, ws_xpixel: 0, ws_ypixel: 0 };
+    rustix::termios::tcsetwinsize(terminal.get_ref(), size).map_err(|e| Problem::not_running(format!("the terminal has gone: {e}")))
+}
