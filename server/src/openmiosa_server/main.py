@@ -13,7 +13,7 @@ import structlog
 from . import serving
 from . import settings as configuration
 from .connect import Scheduler
-from .errors import OpenMiosaError
+from .errors import OpenMiosaError, Unavailable
 from .link import LinkServer
 from .sandboxes import Housekeeping
 from .settings import BadSettings, Settings
@@ -31,7 +31,7 @@ def main() -> int:
     state = configuration.state_folder(asked.state)
     try:
         settings = configuration.load(configuration.config_file(asked.config, state), state)
-        run = Path(asked.run_dir) if asked.run_dir else configuration.run_folder(state)
+        run = Path(asked.run_dir) if asked.run_dir else configuration.run_path(state)
         places = Places(state, run, configuration.link_peers() | set(asked.peer_uid))
     except BadSettings as error:
         sys.stderr.write(f"bad configuration: {error}\n")
@@ -62,7 +62,11 @@ async def serve(settings: Settings, places: Places) -> None:
         )
         await link.start()
         stack.push_async_callback(link.stop)
-        await system.publisher.resync()
+        try:
+            await system.publisher.resync()
+        except Unavailable as error:
+            # An egressd that lives and is stuck: every mutation says so until it answers, reading and revoking go on.
+            log.warning("egress_not_in_step", reason=error.message)
         housekeeping = Housekeeping(system.database, system.services.sandboxes, system.cell)
         for loop in (housekeeping, Scheduler(system.database, system.services.connect)):
             await loop.start()

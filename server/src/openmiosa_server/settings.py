@@ -7,8 +7,6 @@ setting with the place it came from, and shows no secret.
 import hashlib
 import ipaddress
 import os
-import stat
-import tempfile
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -199,8 +197,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Environment first, then the file; nothing else is read."""
-        return (env_settings, TomlConfigSettingsSource(settings_cls, toml_file=cls.model_config.get("toml_file")))
+        """What a program gives, then the environment, then the file; nothing else is read."""
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=cls.model_config.get("toml_file")))
 
     def database_url(self, state: Path) -> str:
         """The configured URL, else SQLite in the state folder."""
@@ -288,18 +286,13 @@ def link_peers() -> frozenset[int]:
         raise BadSettings(f"OPENMIOSA_LINK_PEER_UIDS = {given!r} is no list of user ids") from None
 
 
-def run_folder(state: Path) -> Path:
-    """Where the sockets are: in the state folder, or in a private folder in /tmp when that path is too long for a socket."""
-    usual = state / "run"
+def run_path(state: Path) -> Path:
+    """Where the sockets go: in the state folder, or in a folder of this user in /tmp when that path is too long for a socket."""
+    usual = state.absolute() / "run"
     if len(os.fsencode(usual / "listeners.sock")) <= SOCKET_PATH_LIMIT:
         return usual
     digest = hashlib.sha256(os.fsencode(state.absolute())).hexdigest()[:12]
-    short = Path(tempfile.gettempdir()) / f"openmiosa-{os.geteuid()}-{digest}"
-    short.mkdir(mode=0o700, exist_ok=True)
-    found = short.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o027:
-        raise BadSettings(f"{short} exists and is not a private folder of this user; remove it or choose a shorter state folder")
-    return short
+    return Path("/tmp") / f"openmiosa-{os.geteuid()}-{digest}"  # noqa: S108 — `up` refuses a folder that is not ours
 
 
 def _check_bind(server: ServerSettings) -> None:

@@ -63,12 +63,18 @@ class System:
     @property
     def api_key(self) -> str:
         """The admin key that the first start made."""
-        return json.loads(self.contexts.read_text())["contexts"]["local"]["api_key"]
+        return str(json.loads(self.contexts.read_text())["contexts"]["local"]["api_key"])
 
     @property
     def environment(self) -> dict[str, str]:
         """The variables that point a client or the CLI at this system and away from the user's own."""
-        return {**os.environ, "MIOSA_API_KEY": self.api_key, "MIOSA_BASE_URL": self.base_url, "OPENMIOSA_CONTEXTS": str(self.contexts), "OPENMIOSA_STATE": str(self.state)}
+        return {
+            **os.environ,
+            "MIOSA_API_KEY": self.api_key,
+            "MIOSA_BASE_URL": self.base_url,
+            "OPENMIOSA_CONTEXTS": str(self.contexts),
+            "OPENMIOSA_STATE": str(self.state),
+        }
 
     def start(self) -> "System":
         """Start and wait until it serves; raises with the end of its output when it does not."""
@@ -76,7 +82,9 @@ class System:
         self.places.config.write_text(tomlkit.dumps(self._settings))
         output = (self.state / "up.log").open("ab")
         command = [sys.executable, "-m", "openmiosa_server.supervise.commands", "up", "--state", str(self.state)]
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**os.environ, "OPENMIOSA_CONTEXTS": str(self.contexts)})
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**os.environ, "OPENMIOSA_CONTEXTS": str(self.contexts)}
+        )
         output.close()
         self.wait(lambda: self._greeted(), "the system to be up")
         return self
@@ -108,7 +116,7 @@ class System:
 
     def pid(self, program: str) -> int:
         """The process id of `server`, `egressd` or `cell` as it runs now."""
-        return json.loads(self.places.up.read_text())["programs"][program]["pid"]
+        return int(json.loads(self.places.up.read_text())["programs"][program]["pid"])
 
     def kill(self, program: str) -> int:
         """SIGKILL one of the programs; gives the id that it had."""
@@ -118,11 +126,14 @@ class System:
 
     def wait_for_restart(self, program: str, old: int) -> None:
         """Until the supervisor has brought the program back under another id and it answers."""
-        self.wait(lambda: program in self._running() and self.pid(program) != old and programs.started(self.pid(program)) is not None, f"{program} to come back")
+        self.wait(
+            lambda: program in self._running() and self.pid(program) != old and programs.started(self.pid(program)) is not None,
+            f"{program} to come back",
+        )
 
     def _running(self) -> dict[str, Any]:
         try:
-            return json.loads(self.places.up.read_text())["programs"]
+            return dict(json.loads(self.places.up.read_text())["programs"])
         except (OSError, ValueError):
             return {}
 
@@ -137,11 +148,13 @@ class System:
     def log_tail(self) -> str:
         """The end of every program's log."""
         texts = [(self.state / "up.log"), *sorted(self.places.log.glob("*.log"))]
-        return "\n".join(f"--- {path.name}\n" + "\n".join(path.read_text(errors="replace").splitlines()[-15:]) for path in texts if path.exists())
+        return "\n".join(
+            f"--- {path.name}\n" + "\n".join(path.read_text(errors="replace").splitlines()[-15:]) for path in texts if path.exists()
+        )
 
 
 def free_port() -> int:
     """A TCP port of loopback that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])

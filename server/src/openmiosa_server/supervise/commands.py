@@ -5,11 +5,11 @@ Each takes its arguments and returns an exit code: 0 done, 1 refused, 2 usage or
 
 import argparse
 import asyncio
-import contextlib
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from .. import settings as configuration
@@ -27,9 +27,7 @@ def up(argv: list[str]) -> int:
     parser = _parser("up", up.__doc__)
     parser.add_argument("--context", default="local", help="name of the CLI context that the first start writes (default: local)")
     asked = parser.parse_args(argv)
-    with _plain_errors() as outcome:
-        return asyncio.run(run_up(Request(asked.state, asked.config, asked.context)))
-    return outcome.code
+    return _guarded(lambda: asyncio.run(run_up(Request(asked.state, _config(asked), asked.context))))
 
 
 def config(argv: list[str]) -> int:
@@ -37,17 +35,18 @@ def config(argv: list[str]) -> int:
     parser = _parser("config", config.__doc__)
     parser.add_argument("--json", action="store_true", help="as JSON")
     asked = parser.parse_args(argv)
-    with _plain_errors() as outcome:
-        places = layout.layout(asked.state)
-        rows = configuration.describe(configuration.load(asked.config or places.config, places.state))
-        if asked.json:
-            say(json.dumps([{"setting": key, "value": value, "source": source} for key, value, source in rows], indent=1, default=str))
-        else:
-            width = max(len(key) for key, _, _ in rows)
-            for key, value, source in rows:
-                say(f"{key:<{width}}  {value}  ({source})")
+    return _guarded(lambda: _show(asked))
+
+
+def _show(asked: argparse.Namespace) -> int:
+    rows = configuration.describe(configuration.load(_config(asked), asked.state))
+    if asked.json:
+        say(json.dumps([{"setting": key, "value": value, "source": source} for key, value, source in rows], indent=1, default=str))
         return 0
-    return outcome.code
+    width = max(len(key) for key, _, _ in rows)
+    for key, value, source in rows:
+        say(f"{key:<{width}}  {value}  ({source})")
+    return 0
 
 
 def template(argv: list[str]) -> int:
@@ -56,30 +55,33 @@ def template(argv: list[str]) -> int:
     actions = parser.add_subparsers(dest="action", required=True)
     make = actions.add_parser("build", help="build a template NAME with pip packages (binary wheels)")
     make.add_argument("name")
-    make.add_argument("--pip", action="append", default=[], metavar="PACKAGE", help="a package, with a version if you like; repeat for more")
+    make.add_argument(
+        "--pip", action="append", default=[], metavar="PACKAGE", help="a package, with a version if you like; repeat for more"
+    )
     make.add_argument("--replace", action="store_true", help="build it anew when it exists")
     actions.add_parser("list", help="list the templates")
     actions.add_parser("rm", help="remove a template").add_argument("name")
     asked = parser.parse_args(argv)
-    with _plain_errors() as outcome:
-        places = layout.layout(asked.state)
-        layout.prepare(places)
-        settings = configuration.load(asked.config or places.config, places.state)
-        _template(TemplateStore(places.templates, settings.sandboxes.default_template), asked)
-        return 0
-    return outcome.code
+    return _guarded(lambda: _template(asked))
 
 
-def _template(store: TemplateStore, asked: argparse.Namespace) -> None:
+def _template(asked: argparse.Namespace) -> int:
+    places = layout.layout(asked.state)
+    layout.prepare(places)
+    settings = configuration.load(_config(asked), places.state)
+    store = TemplateStore(places.templates, settings.sandboxes.default_template)
     if asked.action == "build":
         made = build(store, asked.name, asked.pip, replace=asked.replace)
-        say(f"Template '{made.id}' is ready (Python {made.python}; {', '.join(made.packages) or 'no packages'}).\nUse it:  openmiosa sandbox create my-agent --template {made.id}")
+        say(
+            f"Template '{made.id}' is ready (Python {made.python}; {', '.join(made.packages) or 'no packages'}).\nUse it:  openmiosa sandbox create my-agent --template {made.id}"
+        )
     elif asked.action == "rm":
         store.remove(asked.name)
         say(f"Template '{asked.name}' is removed.")
     else:
-        for known in store.list():
+        for known in store.all():
             say(f"{known.id:<24} {', '.join(known.packages) or '-'}")
+    return 0
 
 
 def host(argv: list[str]) -> int:
@@ -87,40 +89,41 @@ def host(argv: list[str]) -> int:
     parser = argparse.ArgumentParser("openmiosa host", description=host.__doc__)
     parser.add_argument("--json", action="store_true", help="as JSON")
     asked = parser.parse_args(argv)
-    with _plain_errors() as outcome:
-        return subprocess.run([binary("cell"), "check", *(["--json"] if asked.json else [])], check=False).returncode
-    return outcome.code
+    return _guarded(lambda: subprocess.run([binary("cell"), "check", *(["--json"] if asked.json else [])], check=False).returncode)
+
+
+def _config(asked: argparse.Namespace) -> Path:
+    return configuration.config_file(str(asked.config) if asked.config else None, asked.state)
 
 
 def _parser(name: str, description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(f"openmiosa {name}", description=description)
-    parser.add_argument("--state", type=Path, default=layout.default_state(), help="state folder (default: %(default)s)")
-    parser.add_argument("--config", type=Path, default=None, help="configuration file (default: openmiosa.toml in the state folder)")
+    parser.add_argument("--state", type=Path, default=configuration.state_folder(), help="state folder (default: %(default)s)")
+    parser.add_argument(
+        "--config", type=Path, default=None, help="configuration file (default: OPENMIOSA_CONFIG, else openmiosa.toml in the state folder)"
+    )
     return parser
 
 
-class _Outcome:
-    code = 0
-
-
-@contextlib.contextmanager
-def _plain_errors() -> Iterator[_Outcome]:
+def _guarded(work: Callable[[], int]) -> int:
     """Turn what a person can mend into one message and an exit code."""
-    outcome = _Outcome()
     try:
-        yield outcome
-    except CouldNotStart as error:
-        outcome.code = 3
-        print(error, file=sys.stderr)  # noqa: T201
+        return work()
     except configuration.BadSettings as error:
-        outcome.code = 2
-        print(error, file=sys.stderr)  # noqa: T201
+        return _fail(2, error)
     except OpenMiosaError as error:
-        outcome.code = 1
-        print(error, file=sys.stderr)  # noqa: T201
-    except PermissionError as error:
-        outcome.code = 3
-        print(error, file=sys.stderr)  # noqa: T201
+        return _fail(1, error)
+    except BrokenPipeError:
+        # Whoever read our output has read enough (`| head`); the interpreter must not complain on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (CouldNotStart, OSError) as error:
+        return _fail(3, error)
+
+
+def _fail(code: int, error: Exception) -> int:
+    sys.stderr.write(f"{error}\n")
+    return code
 
 
 if __name__ == "__main__":

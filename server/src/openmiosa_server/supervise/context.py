@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 
 def path() -> Path:
@@ -16,7 +17,7 @@ def save(name: str, base_url: str, api_key: str) -> Path:
     """Add or replace context `name` and make it the current one; the file is readable by its owner alone."""
     file = path()
     file.parent.mkdir(parents=True, exist_ok=True)
-    held = {"v": 1, "current": name, "contexts": {}}
+    held: dict[str, Any] = {"v": 1, "current": name, "contexts": {}}
     if file.exists():
         held = json.loads(file.read_text())
     held["current"] = name

@@ -1,15 +1,14 @@
 """Where an installation keeps what: the state folder, the run folder with its sockets, and who owns them."""
 
-import hashlib
 import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import settings as configuration
+
 # The id that egressd runs under when root starts the system: far above login and container ranges, next to cell's own (0x70000000 and up).
 EGRESS_UID = 0x6FFF_F000
-# Linux takes 107 bytes for a socket's path; the longest name in the run folder is `listeners.sock`.
-_LONGEST_SOCKET = 100
 
 
 @dataclass(frozen=True)
@@ -55,24 +54,9 @@ class Layout:
         return self.run / "up.json"
 
 
-def default_state() -> Path:
-    """`OPENMIOSA_STATE`, else the system's folder for root and the user's own otherwise."""
-    if named := os.environ.get("OPENMIOSA_STATE"):
-        return Path(named).absolute()
-    if os.geteuid() == 0:
-        return Path("/var/lib/openmiosa")
-    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(home, "openmiosa")
-
-
 def layout(state: Path) -> Layout:
-    """The layout of a state folder; a long path moves the sockets to a short one."""
-    state = state.absolute()
-    run = state / "run"
-    if len(os.fsencode(run / "listeners.sock")) > _LONGEST_SOCKET:
-        digest = hashlib.sha256(os.fsencode(state)).hexdigest()[:12]
-        run = Path("/tmp", f"openmiosa-{os.geteuid()}-{digest}")
-    return Layout(state, run)
+    """The layout of a state folder."""
+    return Layout(state.absolute(), configuration.run_path(state))
 
 
 def egress_uid() -> int | None:
@@ -108,4 +92,6 @@ def _own(path: Path, uid: int | None, gid: int | None, mode: int) -> None:
 def _refuse_foreign(run: Path) -> None:
     seen = run.lstat()
     if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.geteuid():
-        raise PermissionError(f"{run} is not a folder of user {os.geteuid()}. Someone else made it: remove it, or name another state folder with --state.")
+        raise PermissionError(
+            f"{run} is not a folder of user {os.geteuid()}. Someone else made it: remove it, or name another state folder with --state."
+        )

@@ -6,9 +6,10 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx2
 
@@ -32,7 +33,7 @@ class Program:
     name: str
     argv: list[str]
     log: Path
-    ready: Callable[[], "asyncio.Future[bool] | object"]
+    ready: Callable[[], Awaitable[bool]]
     env: dict[str, str] = field(default_factory=dict)
     uid: int | None = None
     process: asyncio.subprocess.Process | None = None
@@ -40,10 +41,17 @@ class Program:
 
     async def start(self, patience: float = 30.0) -> None:
         """Start and wait until it answers."""
-        options = {"user": self.uid, "group": self.uid, "extra_groups": []} if self.uid is not None else {}
+        options: dict[str, Any] = {"user": self.uid, "group": self.uid, "extra_groups": []} if self.uid is not None else {}
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *self.argv, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **self.env}, cwd="/", start_new_session=True, **options
+                *self.argv,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **self.env},
+                cwd="/",
+                start_new_session=True,
+                **options,
             )
         await self._until_ready(patience)
 
@@ -52,7 +60,9 @@ class Program:
         deadline = asyncio.get_running_loop().time() + patience
         while not await self.ready():
             if self.process.returncode is not None:
-                raise CouldNotStart(f"{self.name} ended at once with status {self.process.returncode}. The end of {self.log}:\n{self.tail()}")
+                raise CouldNotStart(
+                    f"{self.name} ended at once with status {self.process.returncode}. The end of {self.log}:\n{self.tail()}"
+                )
             if asyncio.get_running_loop().time() > deadline:
                 raise CouldNotStart(f"{self.name} was not ready within {patience:.0f} s. The end of {self.log}:\n{self.tail()}")
             await asyncio.sleep(0.02)
@@ -110,10 +120,24 @@ def programs(places: Layout, config: Path, base_url: str, bootstrap_key: Path, v
     if uid is not None:
         server_env["OPENMIOSA_LINK_PEER_UIDS"] = str(EGRESS_UID)
     return [
-        Program("cell", [binary("cell"), "--run-dir", run, "--state-dir", str(places.cell), *peer], places.log / "cell.log", _answers(places.run / "cell.sock", "/v1/host")),
+        Program(
+            "cell",
+            [binary("cell"), "--run-dir", run, "--state-dir", str(places.cell), *peer],
+            places.log / "cell.log",
+            _answers(places.run / "cell.sock", "/v1/host"),
+        ),
         Program(
             "egressd",
-            [binary("egressd"), "--run-dir", run, "--journal-dir", str(places.journal), "--config", str(places.egress_config), *server_peer],
+            [
+                binary("egressd"),
+                "--run-dir",
+                run,
+                "--journal-dir",
+                str(places.journal),
+                "--config",
+                str(places.egress_config),
+                *server_peer,
+            ],
             places.log / "egressd.log",
             _answers(places.run / "egressd.sock", "/v1/status"),
             uid=uid,
@@ -135,11 +159,13 @@ def binary(name: str) -> str:
         beside = Path(named) / name
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:
-        raise CouldNotStart(f"The program '{name}' is not beside {sys.executable}, nor on PATH. Install the wheel openmiosa-server, or set OPENMIOSA_BIN_DIR.")
+        raise CouldNotStart(
+            f"The program '{name}' is not beside {sys.executable}, nor on PATH. Install the wheel openmiosa-server, or set OPENMIOSA_BIN_DIR."
+        )
     return found
 
 
-def _answers(socket: Path, path: str) -> Callable[[], object]:
+def _answers(socket: Path, path: str) -> Callable[[], Awaitable[bool]]:
     async def ask() -> bool:
         if not socket.exists():
             return False
@@ -152,7 +178,7 @@ def _answers(socket: Path, path: str) -> Callable[[], object]:
     return ask
 
 
-def _answers_at(url: str, verify: str | bool) -> Callable[[], object]:
+def _answers_at(url: str, verify: str | bool) -> Callable[[], Awaitable[bool]]:
     async def ask() -> bool:
         try:
             async with httpx2.AsyncClient(timeout=2, verify=verify, trust_env=False) as client:

@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import os
 import signal
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,22 +23,21 @@ class Request:
     """What the command line asked for."""
 
     state: Path
-    config: Path | None = None
+    config: Path
     context: str = "local"
 
 
 async def up(asked: Request) -> int:
     """Run until SIGINT or SIGTERM. 0: ended as asked; 2: bad configuration; 3: a program could not start."""
     places = layout.layout(asked.state)
-    config = asked.config or places.config
-    settings = configuration.load(config, places.state)
+    settings = configuration.load(asked.config, places.state)
     layout.prepare(places)
     with _alone(places):
         for name in await end_leftovers(places):
             say(f"ended {name}, left behind by an earlier run")
         TemplateStore(places.templates, settings.sandboxes.default_template).prepare()
         write_egress_config(places, settings)
-        return await _run(places, config, settings, asked.context)
+        return await _run(places, asked.config, settings, asked.context)
 
 
 async def _run(places: Layout, config: Path, settings: "configuration.Settings", name: str) -> int:
@@ -67,7 +67,7 @@ async def _run(places: Layout, config: Path, settings: "configuration.Settings",
             leftover.unlink(missing_ok=True)
 
 
-async def _unless(stop: asyncio.Event, start: "asyncio.coroutines.Coroutine[None, None, None]") -> None:
+async def _unless(stop: asyncio.Event, start: Coroutine[None, None, None]) -> None:
     """Start a program, unless the person has changed their mind in the meantime."""
     starting, stopping = asyncio.ensure_future(start), asyncio.ensure_future(stop.wait())
     await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -90,7 +90,7 @@ async def _end(children: list[Program], watchers: list[asyncio.Task[None]]) -> N
 
 
 @contextlib.contextmanager
-def _alone(places: Layout):
+def _alone(places: Layout) -> Iterator[None]:
     """One `up` per state folder."""
     descriptor = os.open(places.run / "up.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -111,7 +111,11 @@ def write_egress_config(places: Layout, settings: "configuration.Settings") -> N
         bundle.write_text("\n".join(Path(file).read_text() for file in extra))
         os.chmod(bundle, 0o644)
         upstream["extra_ca_files"] = [str(bundle)]
-    document = {"egress": settings.egress.model_dump(mode="json", exclude_none=True), "upstream": upstream, "log": settings.log.model_dump(mode="json", exclude_none=True)}
+    document = {
+        "egress": settings.egress.model_dump(mode="json", exclude_none=True),
+        "upstream": upstream,
+        "log": settings.log.model_dump(mode="json", exclude_none=True),
+    }
     places.egress_config.write_text("# Written by `openmiosa up` from its own configuration at each start.\n" + tomlkit.dumps(document))
     os.chmod(places.egress_config, 0o644)
 
@@ -138,10 +142,12 @@ def greet(places: Layout, settings: "configuration.Settings", base_url: str, nam
         key = bootstrap.read_text().strip()
         bootstrap.unlink()
         file = context.save(name, str(url), key)
-        say(f"\n  The admin key, shown this once (kept for the CLI in {file}):\n\n    export MIOSA_BASE_URL={url}\n    export MIOSA_API_KEY={key}")
+        say(
+            f"\n  The admin key, shown this once (kept for the CLI in {file}):\n\n    export MIOSA_BASE_URL={url}\n    export MIOSA_API_KEY={key}"
+        )
     say("\nNext, in another terminal:  openmiosa sandbox create my-agent\nCtrl-C stops everything.")
 
 
 def say(line: str) -> None:
     """To the person at the terminal; flushed, since `up` often runs under another program."""
-    print(line, flush=True)  # noqa: T201
+    print(line, flush=True)

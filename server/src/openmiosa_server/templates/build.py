@@ -46,7 +46,10 @@ def _check(store: TemplateStore, name: str, packages: list[str], replace: bool) 
         raise Conflict(f"Template '{name}' exists. Give --replace to build it anew, or take another name.", code="TEMPLATE_EXISTS")
     for package in packages:
         if not _PACKAGE.fullmatch(package.strip()):
-            raise Invalid(f"'{package[:80]}' is not a package name with an optional version, such as 'requests' or 'openai==3.54.0'.", code="INVALID_PACKAGE")
+            raise Invalid(
+                f"'{package[:80]}' is not a package name with an optional version, such as 'requests' or 'openai==3.54.0'.",
+                code="INVALID_PACKAGE",
+            )
 
 
 def _install(python: interpreter.Interpreter, target: Path, packages: list[str]) -> None:
@@ -55,7 +58,10 @@ def _install(python: interpreter.Interpreter, target: Path, packages: list[str])
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-12:])
-        raise Unavailable(f"The packages could not be installed (the package index or a name is at fault); nothing was kept.\n{said}", code="PACKAGES_NOT_INSTALLED")
+        raise Unavailable(
+            f"The packages could not be installed (the package index or a name is at fault); nothing was kept.\n{said}",
+            code="PACKAGES_NOT_INSTALLED",
+        )
 
 
 def _installer(python: Path) -> list[str]:
@@ -65,7 +71,9 @@ def _installer(python: Path) -> list[str]:
     uv = str(beside) if beside.exists() else shutil.which("uv")
     if uv:
         return [uv, "pip", "install", "--quiet", "--python", str(python), "--compile-bytecode"]
-    raise Unavailable("Neither pip nor uv is to be found beside this Python. Install one of them: python -m ensurepip.", code="NO_INSTALLER")
+    raise Unavailable(
+        "Neither pip nor uv is to be found beside this Python. Install one of them: python -m ensurepip.", code="NO_INSTALLER"
+    )
 
 
 def _readable(layer: Path) -> None:

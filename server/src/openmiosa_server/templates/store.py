@@ -58,7 +58,7 @@ class TemplateStore:
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
-    def list(self) -> list[Template]:
+    def all(self) -> list[Template]:
         """Every template, the default first."""
         names = sorted(path.parent.name for path in self.folder.glob("*/template.json"))
         return [self.get("host"), *(self.get(name) for name in names)]
