@@ -12,10 +12,10 @@ from .middleware import Edge
 
 BASE = "/api/v1"
 _ROUTERS = (
+    network.router,  # before audit: its suggestions lie below /egress/audit/
     audit.router,
     audit.sockets,
     terminal.sockets,
-    network.router,
     secrets.router,
     oauth.router,
     oauth.callback,

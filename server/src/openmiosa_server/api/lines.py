@@ -30,7 +30,7 @@ class Lines:
         for stream, text in self._rest.items():
             last = text + self._decoders[stream].decode(b"", True)
             if last:
-                yield stream, {"line": last}
+                yield stream, {"line": last, "partial": True}
         self._rest.clear()
 
 

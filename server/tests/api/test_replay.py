@@ -1,0 +1,54 @@
+"""Idempotency-Key: a repeat gets the first answer, and the deed is done once."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from .conftest import Api
+
+pytestmark = pytest.mark.anyio
+
+SECRET = {"name": "openai_key", "value": "sk-proj-0123456789abcdefghijklmnopqrst", "scope": "tenant"}
+
+
+async def test_a_repeat_gets_the_same_answer_and_makes_nothing_new(api: Api) -> None:
+    first, again = [await api.client.post("/egress/allowlist", json={"host": "a.example"}, headers={"Idempotency-Key": "k1"}) for _ in "12"]
+    assert first.status_code == again.status_code == 201
+    assert first.json() == again.json()
+    assert again.headers["idempotency-replayed"] == "true"
+
+
+async def test_the_same_key_for_another_request_is_refused(api: Api) -> None:
+    await api.client.post("/egress/secrets", json=SECRET, headers={"Idempotency-Key": "k2"})
+    other = await api.client.post("/egress/secrets", json={**SECRET, "value": "another-value-1234567890"}, headers={"Idempotency-Key": "k2"})
+    assert (other.status_code, other.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
+
+
+async def test_two_at_once_are_one(api: Api) -> None:
+    answers = await asyncio.gather(
+        *(api.client.post("/egress/policies", json={"name": "p"}, headers={"Idempotency-Key": "k3"}) for _ in range(5))
+    )
+    assert {answer.json()["data"]["id"] for answer in answers} == {answers[0].json()["data"]["id"]}
+
+
+async def test_a_new_api_key_is_never_stored_for_a_repeat(api: Api) -> None:
+    first = await api.client.post("/api-keys", json={"name": "ci"}, headers={"Idempotency-Key": "k4"})
+    again = await api.client.post("/api-keys", json={"name": "ci"}, headers={"Idempotency-Key": "k4"})
+    token = first.json()["data"]["token"]
+    assert (again.status_code, again.json()["code"]) == (409, "ANSWER_SHOWN_ONCE")
+    state = (api.system.database.url.removeprefix("sqlite+aiosqlite:///"),)
+    stored = b"".join(path.read_bytes() for path in Path(state[0]).parent.glob("openmiosa.db*"))
+    assert token.encode() not in stored
+
+
+async def test_a_failure_of_ours_may_be_tried_again_with_the_same_key(api: Api) -> None:
+    first, again = [await api.client.post("/sandboxes", json={"name": "agent"}, headers={"Idempotency-Key": "k5"}) for _ in "12"]
+    assert first.status_code == again.status_code == 503
+    assert "idempotency-replayed" not in again.headers
+
+
+async def test_a_refusal_is_an_answer_and_is_repeated(api: Api) -> None:
+    first, again = [await api.client.post("/egress/secrets", json={}, headers={"Idempotency-Key": "k6"}) for _ in "12"]
+    assert first.status_code == again.status_code == 422
+    assert again.headers["idempotency-replayed"] == "true"
