@@ -54,24 +54,23 @@ class Binder:
 def canonical_hosts(given: tuple[str, ...]) -> tuple[str, ...]:
     """`allowed_hosts` in canonical form: names and `*.suffix`; addresses are no hosts for a secret."""
     if len(given) > _MAX_HOSTS:
-        raise Invalid(f"allowed_hosts has at most {_MAX_HOSTS} entries", code="BAD_HOST", details={"field": "allowed_hosts"})
+        raise _bad_host(f"at most {_MAX_HOSTS} entries")
     found: dict[str, None] = {}
     for host in given:
         try:
-            pattern = parse_pattern(host)
+            pattern = parse_pattern(host.strip())
         except HostError as error:
-            raise Invalid(f"allowed_hosts: {error}", code="BAD_HOST", details={"field": "allowed_hosts"}) from None
-        if pattern.is_cidr or pattern.port not in (None, 443):
-            raise Invalid(
-                "allowed_hosts takes names and *.suffix on port 443: a value goes out over verified TLS only, "
-                "and an address has no name to verify",
-                code="BAD_HOST",
-                details={"field": "allowed_hosts"},
-            )
-        if pattern.is_wildcard and pattern.text.count(".") < 2:
-            raise Invalid(f"allowed_hosts: {pattern.text} is too wide for a secret", code="BAD_HOST", details={"field": "allowed_hosts"})
+            raise _bad_host(str(error)) from None
+        if pattern.is_cidr:
+            raise _bad_host("a value goes out over verified TLS only, and an address has no name to verify; name the host")
+        if pattern.breadth != "owned":
+            raise _bad_host(f"{pattern.text} covers hosts of unrelated owners; a secret goes to named hosts only")
         found[pattern.text] = None
     return tuple(found)
+
+
+def _bad_host(why: str) -> Invalid:
+    return Invalid(f"allowed_hosts: {why}", code="BAD_HOST", details={"field": "allowed_hosts"})
 
 
 def _live() -> ColumnElement[bool]:

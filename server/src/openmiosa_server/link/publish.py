@@ -223,7 +223,11 @@ class Publisher:
             there = {entry["sandbox"]: int(entry["revision"]) for entry in status["sandboxes"]}
             await epoch.raise_revision(self.database, prepared.sandbox, there.get(prepared.sandbox, 0))
             return True
-        raise Unavailable(f"the change is stored, but the egress gateway refused it ({error.code})", code="NOT_CONFIRMED", retry=True)
+        raise Unavailable(
+            f"the change is stored, but the egress gateway refused the snapshot with it: {error}; undo the change",
+            code="NOT_CONFIRMED",
+            retry=False,
+        )
 
     async def _drop(self, sandbox_id: str) -> None:
         held = self.held

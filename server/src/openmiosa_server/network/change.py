@@ -11,7 +11,7 @@ from ..db.lookup import visible_sandboxes
 from ..db.tables import policies, rules, sandboxes
 from ..errors import Conflict, Forbidden, Invalid
 from ..identity import Principal
-from ..policy import EFFECTS, MODES, HostError, PolicyRule, RuleError, make_rule, parse_pattern
+from ..policy import EFFECTS, MODES, HostError, PolicyRule, RuleError, make_rule, parse_pattern, split_port
 from . import observed, store
 from .types import AddRule, Policy, PolicyChange, Rule
 
@@ -40,7 +40,7 @@ def canonical(given: AddRule, effect: str) -> PolicyRule:
 def host_of(text: str) -> str:
     """A host as rules spell it; a text that is none stays as it is and names no rule."""
     try:
-        return parse_pattern(text).text
+        return parse_pattern(split_port(text.strip())[0]).text
     except HostError:
         return text
 

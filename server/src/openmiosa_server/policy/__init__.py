@@ -1,7 +1,7 @@
 """Policy, pure: hosts, rules and the snapshot they compile to. No database, no clock, no network."""
 
 from .compile import BindingValue, PolicyValue, SandboxValue, compile, effective_mode
-from .hosts import HostError, HostPattern, canonical_name, matches, parse_pattern
+from .hosts import HostError, HostPattern, canonical_name, matches, parse_pattern, split_port
 from .rules import EFFECTS, MODES, PolicyRule, RuleError, covers, make_rule
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "make_rule",
     "matches",
     "parse_pattern",
+    "split_port",
 ]

@@ -2,17 +2,19 @@
 
 A name is lower case, in A-labels, without a trailing dot; `*.suffix` stands for any depth below the suffix and
 not for the suffix itself; a CIDR stands for literal addresses. `contracts/vectors/hosts.json` holds the cases
-that this reading and the data plane's must share.
+that this reading and the data plane's must share: what passes here and not there would refuse a whole snapshot.
 """
 
+import functools
 import ipaddress
 import re
 from dataclasses import dataclass
 
 import idna
+from publicsuffixlist import PublicSuffixList
 
 MAX_NAME = 253
-_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 # What resolvers of old read as an address: a last label of digits, or of hex after 0x.
 _NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
@@ -23,10 +25,9 @@ class HostError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class HostPattern:
-    """A canonical pattern: `text` is an exact name, `*.suffix`, or a CIDR; `port` when it was written behind it."""
+    """A canonical pattern: an exact name, `*.suffix`, or a CIDR."""
 
     text: str
-    port: int | None = None
 
     @property
     def is_cidr(self) -> bool:
@@ -38,27 +39,37 @@ class HostPattern:
         """Whether this names all below a suffix."""
         return self.text.startswith("*.")
 
+    @property
+    def breadth(self) -> str:
+        """Who owns the names that it covers: `owned` by one, the `tenants` of one provider, or a `registry`'s customers."""
+        return _breadth(self.text[2:]) if self.is_wildcard else "owned"
+
 
 def parse_pattern(text: str) -> HostPattern:
-    """The pattern that a rule was given as: name, `*.suffix`, address or CIDR, and `:port` behind a name or IPv4."""
-    given = text.strip()
-    if not given:
+    """The pattern that a rule was given as: a name, `*.suffix`, an address or a CIDR."""
+    if not text:
         raise HostError("the host is empty; write a name such as api.openai.com")
-    if "://" in given or given.startswith("/"):
-        raise HostError(f"{_short(given)} is a URL; write the host alone, such as api.openai.com")
-    network = _network(given)
-    if network is not None:
+    if "://" in text or text.startswith("/"):
+        raise HostError(f"{_short(text)} is a URL; write the host alone, such as api.openai.com")
+    if (network := _network(text)) is not None:
         return HostPattern(network)
-    if "/" in given:
-        raise HostError(f"{_short(given)} is neither a CIDR nor a host; a path goes into path_glob")
-    name, port = _split_port(given)
-    if network := _network(name):
-        return HostPattern(network, port)
-    if name == "*":
+    if "/" in text:
+        raise HostError(f"{_short(text)} is neither a CIDR nor a host; a path goes into path_glob")
+    if text == "*":
         raise HostError("`*` alone names every host; set default_effect to allow, or observe, instead")
-    if name.startswith("*."):
-        return HostPattern("*." + canonical_name(name[2:]), port)
-    return HostPattern(canonical_name(name), port)
+    if text.startswith("*."):
+        return HostPattern("*." + canonical_name(text[2:]))
+    return HostPattern(canonical_name(text))
+
+
+def split_port(text: str) -> tuple[str, int | None]:
+    """A host and the port that was written behind it, if one was."""
+    name, colon, port = text.rpartition(":")
+    if not colon or name.count(":") or "/" in text:
+        return text, None  # no port, an IPv6 address, or a URL, which `parse_pattern` explains
+    if not port.isascii() or not port.isdigit() or port.startswith("0") or not 1 <= int(port[:6]) <= 65535:
+        raise HostError(f"{_short(text)}: what follows the colon is not a port from 1 to 65535")
+    return name, int(port)
 
 
 def canonical_name(text: str) -> str:
@@ -85,9 +96,12 @@ def matches(pattern: str, host: str) -> bool:
     """Whether a canonical pattern covers a canonical host, which may be a literal address."""
     if "/" in pattern:
         try:
-            return ipaddress.ip_address(host.strip("[]")) in ipaddress.ip_network(pattern)
+            address = ipaddress.ip_address(host.strip("[]"))
         except ValueError:
             return False
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        return address in ipaddress.ip_network(pattern)
     if pattern.startswith("*."):
         return host.endswith(pattern[1:]) and len(host) > len(pattern) - 1
     return host == pattern
@@ -113,15 +127,6 @@ def _network(text: str) -> str | None:
         raise HostError(f"{_short(text)} is not a CIDR{hint}") from None
 
 
-def _split_port(text: str) -> tuple[str, int | None]:
-    name, colon, port = text.rpartition(":")
-    if not colon:
-        return text, None
-    if not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
-        raise HostError(f"{_short(text)}: what follows the colon is not a port from 1 to 65535")
-    return name, int(port)
-
-
 def _check_a_labels(labels: list[str], text: str) -> None:
     for label in labels:
         if label.startswith("xn--"):
@@ -129,6 +134,18 @@ def _check_a_labels(labels: list[str], text: str) -> None:
                 idna.ulabel(label)
             except (idna.IDNAError, UnicodeError):
                 raise HostError(f"{_short(text)}: {label[:63]} is not a valid A-label") from None
+
+
+def _breadth(suffix: str) -> str:
+    every, icann = _suffixes()
+    if "." not in suffix or icann.is_public(suffix):
+        return "registry"
+    return "tenants" if every.is_public(suffix) else "owned"
+
+
+@functools.cache
+def _suffixes() -> tuple[PublicSuffixList, PublicSuffixList]:
+    return PublicSuffixList(), PublicSuffixList(only_icann=True)
 
 
 def _short(text: str) -> str:
