@@ -86,7 +86,7 @@ class System:
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**os.environ, "OPENMIOSA_CONTEXTS": str(self.contexts)}
         )
         output.close()
-        self.wait(lambda: self._greeted(), "the system to be up")
+        self.wait(self._greeted, "the system to be up")
         return self
 
     def _greeted(self) -> bool:
@@ -108,7 +108,7 @@ class System:
         self._process = None
         if self._temporary:
             shutil.rmtree(self.state, ignore_errors=True)
-            if self.places.run.parent == Path("/tmp"):
+            if self.places.run.parent != self.state:
                 shutil.rmtree(self.places.run, ignore_errors=True)
         else:
             with contextlib.suppress(FileNotFoundError):

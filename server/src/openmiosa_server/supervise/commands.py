@@ -72,9 +72,8 @@ def _template(asked: argparse.Namespace) -> int:
     store = TemplateStore(places.templates, settings.sandboxes.default_template)
     if asked.action == "build":
         made = build(store, asked.name, asked.pip, replace=asked.replace)
-        say(
-            f"Template '{made.id}' is ready (Python {made.python}; {', '.join(made.packages) or 'no packages'}).\nUse it:  openmiosa sandbox create my-agent --template {made.id}"
-        )
+        say(f"Template '{made.id}' is ready (Python {made.python}; {', '.join(made.packages) or 'no packages'}).")
+        say(f"Use it:  openmiosa sandbox create my-agent --template {made.id}")
     elif asked.action == "rm":
         store.remove(asked.name)
         say(f"Template '{asked.name}' is removed.")

@@ -160,15 +160,14 @@ def binary(name: str) -> str:
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:
         raise CouldNotStart(
-            f"The program '{name}' is not beside {sys.executable}, nor on PATH. Install the wheel openmiosa-server, or set OPENMIOSA_BIN_DIR."
+            f"The program '{name}' is not beside {sys.executable}, nor on PATH. "
+            "Install the wheel openmiosa-server, or set OPENMIOSA_BIN_DIR."
         )
     return found
 
 
 def _answers(socket: Path, path: str) -> Callable[[], Awaitable[bool]]:
     async def ask() -> bool:
-        if not socket.exists():
-            return False
         try:
             async with httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(uds=str(socket)), timeout=2) as client:
                 return (await client.get(f"http://localhost{path}")).status_code == 200

@@ -43,7 +43,7 @@ async def up(asked: Request) -> int:
 async def _run(places: Layout, config: Path, settings: "configuration.Settings", name: str) -> int:
     base_url = address(settings)
     bootstrap = places.run / "bootstrap.key"
-    bootstrap.unlink(missing_ok=True)
+    # A key that an interrupted first start left unread is read by this one.
     children = programs(places, config, base_url, bootstrap, _verify(settings))
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -63,8 +63,7 @@ async def _run(places: Layout, config: Path, settings: "configuration.Settings",
         return 3
     finally:
         await _end(children, watchers)
-        for leftover in (bootstrap, places.up):
-            leftover.unlink(missing_ok=True)
+        places.up.unlink(missing_ok=True)
 
 
 async def _unless(stop: asyncio.Event, start: Coroutine[None, None, None]) -> None:
@@ -123,7 +122,7 @@ def write_egress_config(places: Layout, settings: "configuration.Settings") -> N
 def address(settings: "configuration.Settings") -> str:
     """Where a client on this machine finds the server."""
     host, _, port = settings.server.bind.rpartition(":")
-    host = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "": "127.0.0.1"}.get(host, host)
+    host = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "": "127.0.0.1"}.get(host, host)  # noqa: S104 — nothing is bound here
     return f"{'https' if settings.server.tls_cert else 'http'}://{host}:{port}"
 
 
@@ -142,9 +141,8 @@ def greet(places: Layout, settings: "configuration.Settings", base_url: str, nam
         key = bootstrap.read_text().strip()
         bootstrap.unlink()
         file = context.save(name, str(url), key)
-        say(
-            f"\n  The admin key, shown this once (kept for the CLI in {file}):\n\n    export MIOSA_BASE_URL={url}\n    export MIOSA_API_KEY={key}"
-        )
+        say(f"\n  The admin key, shown this once (kept for the CLI in {file}):\n")
+        say(f"    export MIOSA_BASE_URL={url}\n    export MIOSA_API_KEY={key}")
     say("\nNext, in another terminal:  openmiosa sandbox create my-agent\nCtrl-C stops everything.")
 
 

@@ -39,7 +39,8 @@ def build(store: TemplateStore, name: str, packages: list[str], *, replace: bool
 def _check(store: TemplateStore, name: str, packages: list[str], replace: bool) -> None:
     if not _NAME.fullmatch(name) or name in RESERVED:
         raise Invalid(
-            f"'{name[:80]}' cannot name a template: use 1 to 63 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit, and none of {', '.join(RESERVED)}.",
+            f"'{name[:80]}' cannot name a template: use 1 to 63 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit, "
+            f"and none of {', '.join(RESERVED)}.",
             code="INVALID_TEMPLATE_NAME",
         )
     if store.exists(name) and not replace:
@@ -54,7 +55,7 @@ def _check(store: TemplateStore, name: str, packages: list[str], replace: bool) 
 
 def _install(python: interpreter.Interpreter, target: Path, packages: list[str]) -> None:
     target.mkdir(parents=True)
-    command = _installer(python.path) + ["--target", str(target), "--only-binary", ":all:", *packages]
+    command = [*_installer(python.path), "--target", str(target), "--only-binary", ":all:", *packages]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-12:])
@@ -79,7 +80,7 @@ def _installer(python: Path) -> list[str]:
 def _readable(layer: Path) -> None:
     """The agent reads the layer under an id of its own, so everything is readable for all."""
     for folder, _, files in os.walk(layer):
-        os.chmod(folder, 0o755)
+        os.chmod(folder, 0o755)  # noqa: S103 — it holds public packages and nothing else
         for file in files:
             path = os.path.join(folder, file)
             if not os.path.islink(path):

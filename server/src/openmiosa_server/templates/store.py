@@ -73,7 +73,8 @@ class TemplateStore:
         if not self.exists(name):
             known = ", ".join(["host", *sorted(path.parent.name for path in self.folder.glob("*/template.json"))])
             raise NotFound(
-                f"There is no template '{name[:80]}'. Known: {known}. Build one on the server's machine: openmiosa template build NAME --pip PACKAGE",
+                f"There is no template '{name[:80]}'. Known: {known}. "
+                "Build one on the server's machine: openmiosa template build NAME --pip PACKAGE",
                 code="TEMPLATE_NOT_FOUND",
             )
         record = json.loads((self.folder / name / "template.json").read_text())
