@@ -23,7 +23,8 @@ def wait_before(attempt: int, max_retries: int, error: MiosaError, *, repeatable
 
 def _worth_it(error: MiosaError, repeatable: bool) -> bool:
     if isinstance(error, APIError):
-        return error.retry and (repeatable or error.status in (409, 429, 503))
+        # Before it starts anything the server answers 409 or 429; a 5xx may come after.
+        return error.retry and (repeatable or error.status in (409, 429))
     if isinstance(error, UnexpectedReplyError):
         return False
     return isinstance(error, TransportError) and (repeatable or not error.sent)

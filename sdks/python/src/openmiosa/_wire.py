@@ -1,6 +1,7 @@
 """How requests are spelled: paths, queries, bodies, headers, and how failures of the connection are called here."""
 
 import contextlib
+import json
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -86,6 +87,15 @@ def failure(response: httpx2.Response) -> errors.MiosaError:
     except (ValueError, httpx2.StreamError):
         body = None
     return errors.api_error(response.status_code, body, response.headers)
+
+
+def said_in_stream(text: str) -> errors.MiosaError:
+    """The exception for an error that a stream ended with, or an answer held after its status was sent."""
+    try:
+        said = json.loads(text)
+    except ValueError:
+        said = None
+    return errors.api_error(500, said, {})
 
 
 def _said(error: Exception) -> str:

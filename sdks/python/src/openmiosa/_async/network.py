@@ -26,14 +26,8 @@ class AsyncNetwork:
         return await self._rule(host, "deny", options)
 
     async def remove(self, rule_or_host: str) -> None:
-        """Take back a rule by its id, or all rules of a host."""
-        if not rule_or_host.startswith("rul_"):
-            found = [rule.id for rule in await self.rules() if rule.host == rule_or_host.lower().rstrip(".")]
-            for rule_id in found:
-                await self._delete(rule_id)
-            if found:
-                return
-        await self._delete(rule_or_host)
+        """Take back a rule, by its id or its host."""
+        await self._transport.request("DELETE", _wire.path("egress", "allowlist", rule_or_host), params=self._resource)
 
     async def rules(self, **filters: Any) -> list[Rule]:
         """The rules there are."""
@@ -92,6 +86,3 @@ class AsyncNetwork:
     async def _rule(self, host: str, effect: str, options: dict[str, Any]) -> Rule:
         body = self._resource | _wire.given(host=host, effect=effect, **options)
         return Rule.from_json(_envelope.one(await self._transport.request("POST", "egress/allowlist", json=body), "rule"))
-
-    async def _delete(self, rule_id: str) -> None:
-        await self._transport.request("DELETE", _wire.path("egress", "allowlist", rule_id))

@@ -15,9 +15,7 @@ from ..errors import ConnectionLostError, WaitTimeoutError
 from ..models import ExecResult, OutputEvent, Process
 from .transport import Transport
 
-# How much longer than the command's own limit the answer may take.
-GRACE_SECONDS = 30.0
-# A stream says something at least every 20 s; after this silence the connection is dead.
+# The server says something at least every 20 s (blanks before an answer, comments in a stream); after this silence it is gone.
 SILENCE_SECONDS = 60.0
 
 Command = str | Sequence[str]
@@ -41,9 +39,14 @@ class Exec:
     ) -> ExecResult:
         """Run a command to its end. A string goes to a shell, a list is run as it is; a non-zero exit is a result, not an error."""
         body = request_body(command, cwd=cwd, env=env, timeout=timeout, stdin=stdin)
-        limit = None if timeout is None else timeout + GRACE_SECONDS
-        reply = self._transport.request("POST", _wire.path("sandboxes", self._sandbox, "exec"), json=body, timeout=limit)
-        return ExecResult.from_json(_envelope.one(reply))
+        path = _wire.path("sandboxes", self._sandbox, "exec")
+        # Answers of commands are not remembered for a repeat, so it is not repeated once it may have started.
+        reply = self._transport.request("POST", path, json=body, timeout=SILENCE_SECONDS, repeatable=False)
+        record = _envelope.one(reply)
+        if isinstance(record.get("error"), Mapping):
+            # What went wrong after the status was sent stands beside a result that is none.
+            raise _wire.said_in_stream(json.dumps(record))
+        return ExecResult.from_json(record)
 
     def run(self, command: Command, **options: Any) -> ExecResult:
         """The same as calling it."""
@@ -148,6 +151,6 @@ def output_event(frame: httpx2.ServerSentEvent) -> OutputEvent | None:
         return OutputEvent("exit", exit_code=int(said.get("exit_code") or 0))
     if kind not in ("stdout", "stderr"):
         return None
-    # `data` is the output as it was written, `line` has lost its line end.
-    text = said["data"] if isinstance(said.get("data"), str) else f"{said.get('line', '')}\n"
+    # A line has lost its line end, unless it is a part of one.
+    text = str(said.get("line", "")) + ("" if said.get("partial") or "gap" in said else "\n")
     return OutputEvent("stderr" if kind == "stderr" else "stdout", text)

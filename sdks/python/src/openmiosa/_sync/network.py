@@ -27,14 +27,8 @@ class Network:
         return self._rule(host, "deny", options)
 
     def remove(self, rule_or_host: str) -> None:
-        """Take back a rule by its id, or all rules of a host."""
-        if not rule_or_host.startswith("rul_"):
-            found = [rule.id for rule in self.rules() if rule.host == rule_or_host.lower().rstrip(".")]
-            for rule_id in found:
-                self._delete(rule_id)
-            if found:
-                return
-        self._delete(rule_or_host)
+        """Take back a rule, by its id or its host."""
+        self._transport.request("DELETE", _wire.path("egress", "allowlist", rule_or_host), params=self._resource)
 
     def rules(self, **filters: Any) -> list[Rule]:
         """The rules there are."""
@@ -93,6 +87,3 @@ class Network:
     def _rule(self, host: str, effect: str, options: dict[str, Any]) -> Rule:
         body = self._resource | _wire.given(host=host, effect=effect, **options)
         return Rule.from_json(_envelope.one(self._transport.request("POST", "egress/allowlist", json=body), "rule"))
-
-    def _delete(self, rule_id: str) -> None:
-        self._transport.request("DELETE", _wire.path("egress", "allowlist", rule_id))

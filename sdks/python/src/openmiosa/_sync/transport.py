@@ -40,8 +40,9 @@ class Transport:
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         timeout: float | None = _UNSET,  # noqa: ASYNC109 (the HTTP library keeps it, for each step of the exchange)
+        repeatable: bool = True,
     ) -> Any:
-        """The decoded JSON of an answer; raises MiosaError."""
+        """The decoded JSON of an answer; raises MiosaError. What is not `repeatable` is sent again only if nothing can have happened."""
         request = self._build(method, path, params=params, json=json, timeout=timeout)
         attempt = 0
         while True:
@@ -53,7 +54,7 @@ class Transport:
             except MiosaError as error:
                 if method == "DELETE" and attempt > 1 and isinstance(error, NotFoundError):
                     return None  # An earlier attempt has done it, and its answer was lost.
-                wait = _retry.wait_before(attempt, self.max_retries, error, repeatable=True)
+                wait = _retry.wait_before(attempt, self.max_retries, error, repeatable=repeatable)
                 if wait is None:
                     raise
             time.sleep(wait)
@@ -90,7 +91,13 @@ class Transport:
     ) -> Iterator[Iterator[httpx2.ServerSentEvent]]:
         """Server-sent events; `timeout` is the longest silence."""
         with self.stream(method, path, params=params, json=json, timeout=timeout, accept="text/event-stream") as response:
-            yield iter(httpx2.EventSource(response))
+            yield self._frames(response)
+
+    def _frames(self, response: httpx2.Response) -> Iterator[httpx2.ServerSentEvent]:
+        for frame in httpx2.EventSource(response):
+            if frame.event == "error":
+                raise _wire.said_in_stream(frame.data)
+            yield frame
 
     def websocket(self, path: str, params: tuple[tuple[str, str], ...]) -> Any:
         """A WebSocket as a context manager of httpx2."""

@@ -18,8 +18,8 @@ COLOURS = {"allow": "32", "reject": "31", "error": "33", "client_cancel": "33", 
 
 @app.command(name="list")
 def list_events(
-    *,
     sandbox: Sandbox = None,
+    *,
     host: Annotated[str | None, Parameter(help="only this host; *.suffix works")] = None,
     action: Annotated[str | None, Parameter(help="allow, reject, error, client_cancel or stub")] = None,
     since: Annotated[str | None, Parameter(help="from this time on (RFC 3339)")] = None,
@@ -40,8 +40,8 @@ def list_events(
 
 @app.command
 def tail(
-    *,
     sandbox: Sandbox = None,
+    *,
     after: Annotated[str | None, Parameter(help="start after the event with this id; default: now")] = None,
     common: Common = DEFAULTS,
 ) -> None:

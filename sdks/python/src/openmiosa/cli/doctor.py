@@ -88,8 +88,9 @@ def _health(answer: "httpx2.Response") -> tuple[str, str]:
         return "fail", f"{answer.request.url} answered {answer.status_code} and not in this API's form: is the base URL right?"
     if answer.status_code == 200:
         return "ok", f"reachable and ready{_version_of(said)}"
-    waiting = ", ".join(f"{name}: {state}" for name, state in said.items() if name != "version") if isinstance(said, dict) else "?"
-    return "fail", f"reachable, and not ready: {waiting}"
+    checks = said.get("checks") if isinstance(said, dict) else None
+    waiting = ", ".join(f"{name}: {state}" for name, state in (checks or {}).items() if state != "ok")
+    return "fail", f"reachable, and not ready: {waiting or answer.status_code}"
 
 
 def _key(common: Common) -> Iterator[Finding]:

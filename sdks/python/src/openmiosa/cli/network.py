@@ -65,7 +65,7 @@ def lockdown(
 
 
 @app.command
-def observe(*, sandbox: Sandbox = None, tenant: Tenant = False, common: Common = DEFAULTS) -> None:
+def observe(sandbox: Sandbox = None, *, tenant: Tenant = False, common: Common = DEFAULTS) -> None:
     """Back to recording without blocking."""
     with client(common) as api:
         policy = _network(api, sandbox, tenant).observe()
@@ -73,7 +73,7 @@ def observe(*, sandbox: Sandbox = None, tenant: Tenant = False, common: Common =
 
 
 @app.command
-def pending(*, sandbox: Sandbox = None, common: Common = DEFAULTS) -> None:
+def pending(sandbox: Sandbox = None, *, common: Common = DEFAULTS) -> None:
     """List hosts refused since the lockdown, and secrets that wait for a host."""
     with client(common) as api:
         found = _network(api, sandbox, sandbox is None).pending()
@@ -83,7 +83,7 @@ def pending(*, sandbox: Sandbox = None, common: Common = DEFAULTS) -> None:
 
 @app.command
 def suggestions(
-    *, sandbox: Sandbox = None, since: Annotated[str, Parameter(help="window: 7d, 24h, or a time")] = "7d", common: Common = DEFAULTS
+    sandbox: Sandbox = None, *, since: Annotated[str, Parameter(help="window: 7d, 24h, or a time")] = "7d", common: Common = DEFAULTS
 ) -> None:
     """List hosts that were called, with counts: what a lockdown would have to allow."""
     with client(common) as api:
@@ -93,7 +93,7 @@ def suggestions(
 
 
 @app.command
-def show(*, sandbox: Sandbox = None, common: Common = DEFAULTS) -> None:
+def show(sandbox: Sandbox = None, *, common: Common = DEFAULTS) -> None:
     """Show the policy: its mode and its rules."""
     with client(common) as api:
         policy = _network(api, sandbox, sandbox is None).get_policy()

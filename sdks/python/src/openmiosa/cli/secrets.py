@@ -43,7 +43,7 @@ def set_secret(
 
 
 @app.command(name="list")
-def list_secrets(*, sandbox: Sandbox = None, common: Common = DEFAULTS) -> None:
+def list_secrets(sandbox: Sandbox = None, *, common: Common = DEFAULTS) -> None:
     """List secrets: what they are called and where they may go, never what they are."""
     with client(common) as api:
         found = _secrets(api, sandbox).list()
