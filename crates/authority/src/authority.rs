@@ -78,6 +78,11 @@ impl Authority {
         self.cached(&address.to_string(), || Ok(SanType::IpAddress(address)))
     }
 
+    /// Names that would be answered without minting.
+    pub fn cached_leaves(&self) -> usize {
+        self.leaves.len()
+    }
+
     /// One leaf a name: callers that come together wait for the one who mints.
     fn cached(&self, name: &str, san: impl FnOnce() -> Result<SanType, AuthorityError>) -> Result<Arc<ServerConfig>, AuthorityError> {
         let now = SystemTime::now();

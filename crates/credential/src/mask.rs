@@ -5,6 +5,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use zeroize::Zeroizing;
 
 use crate::{
+    injectors::ESCAPED,
     placeholder::{disguised, plain},
     secret::Secret,
 };
@@ -26,7 +27,9 @@ impl<'a> Masker<'a> {
             let Ok(text) = std::str::from_utf8(secret.expose()) else { continue };
             if text.len() >= MIN_VALUE {
                 values.push((Zeroizing::new(text.to_owned()), *name));
-                values.push((Zeroizing::new(percent_encode(text.as_bytes(), NON_ALPHANUMERIC).to_string()), *name));
+                for escaped in [NON_ALPHANUMERIC, ESCAPED] {
+                    values.push((Zeroizing::new(percent_encode(text.as_bytes(), escaped).to_string()), *name));
+                }
             }
         }
         // The longest first, so that a value that contains another one is masked whole.

@@ -20,7 +20,8 @@ fn placeholders_are_masked_by_name_and_unknown_ones_without() {
 #[test]
 fn values_are_masked_raw_and_escaped() {
     assert_eq!(masked("sk/live+1", "/x/sk/live+1/y"), "/x/[secret:openai_key]/y");
-    assert_eq!(masked("sk/live+1", "/x/sk%2Flive%2B1/y"), "/x/[secret:openai_key]/y");
+    assert_eq!(masked("sk-live/1", "/x/sk-live%2F1/y"), "/x/[secret:openai_key]/y");
+    assert_eq!(masked("sk-live/1", "/x/sk%2Dlive%2F1/y"), "/x/[secret:openai_key]/y");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, header as field};
 use crate::refusal::Refusal;
 
 pub(crate) use rewrite::Session;
+pub(crate) use target::ESCAPED;
 
 /// Swaps in the pieces of a head that are its own; no two injectors read the same piece.
 pub(crate) trait Injector: Sync {

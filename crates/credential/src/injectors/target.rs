@@ -9,7 +9,7 @@ use super::Session;
 use crate::{placeholder::disguised, refusal::Refusal};
 
 /// All but the characters that mean themselves anywhere in a URL.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The piece with its placeholders swapped, or `None` when it holds none.
 pub(super) fn swapped(piece: &str, place: Place, session: &mut Session<'_, '_>) -> Result<Option<String>, Refusal> {
