@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,25 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy: a hundred migrations with their fsyncs would be most of the tests' time."""
+    path = tmp_path_factory.mktemp("template") / "openmiosa.db"
+
+    async def make() -> None:
+        database = Database(f"sqlite:///{path}")
+        await database.migrate()
+        await database.dispose()
+
+    asyncio.run(make())
+    return path
+
+
 @pytest.fixture(params=["sqlite", "postgresql"] if POSTGRES else ["sqlite"])
-async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+async def database_url(request: pytest.FixtureRequest, tmp_path: Path, migrated: Path) -> AsyncIterator[str]:
     """A database of this test's own."""
     if request.param == "sqlite":
+        shutil.copy(migrated, tmp_path / "openmiosa.db")
         yield f"sqlite:///{tmp_path}/openmiosa.db"
         return
     name = f"test_{secrets.token_hex(6)}"
@@ -133,7 +149,7 @@ async def core(database: Database, tmp_path: Path) -> AsyncIterator[Core]:
 @pytest.fixture
 def secret() -> Iterator[SetSecret]:
     """An OpenAI key as the walkthrough sets it, without a sandbox."""
-    yield SetSecret(name="openai_key", value=SecretValue(CANARY), expose_as_env="OPENAI_API_KEY", scope="tenant")
+    return SetSecret(name="openai_key", value=SecretValue(CANARY), expose_as_env="OPENAI_API_KEY", scope="tenant")
 
 
 @pytest.fixture

@@ -102,7 +102,8 @@ async def test_s03_two_sandboxes_get_two_placeholders_of_one_secret(core, secret
     principal = await core.tenant()
     await core.vault.set(principal, secret)
     first, second = [(await core.bindings.environment(await core.sandbox(principal)))["OPENAI_API_KEY"] for _ in range(2)]
-    assert first != second and len(first) == len(second) == len("miosa-tok-") + 32
+    assert first != second
+    assert len(first) == len(second) == len("miosa-tok-") + 32
 
 
 async def test_binding_twice_is_one_binding(core, secret):
@@ -110,7 +111,8 @@ async def test_binding_twice_is_one_binding(core, secret):
     sandbox = await core.sandbox(principal)
     await core.vault.set(principal, replace(secret, expose_as_env=None))
     made = [await core.bindings.bind(principal, "openai_key", sandbox, "OPENAI_API_KEY") for _ in range(2)]
-    assert made[0].id == made[1].id and len(await core.bindings.list(principal, resource_id=sandbox)) == 1
+    assert made[0].id == made[1].id
+    assert len(await core.bindings.list(principal, resource_id=sandbox)) == 1
 
 
 async def test_binding_anew_mints_anew(core, secret):

@@ -32,10 +32,13 @@ async def test_a_schema_of_a_newer_server_is_refused(database):
 
 
 async def test_an_exception_takes_the_whole_transaction_back(database):
-    with pytest.raises(ZeroDivisionError):
+    async def fail():
         async with database.begin() as tx:
             await tx.execute(insert(server_state).values(key="a", value="1"))
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
     async with database.read() as tx:
         assert (await tx.execute(select(server_state))).all() == []
 
@@ -113,7 +116,7 @@ async def test_a_damaged_file_is_refused(tmp_path):
     data = bytearray(path.read_bytes())
     data[8192:20480] = b"\xff" * 12288
     path.write_bytes(data)
-    with pytest.raises(Exception, match="damaged|malformed"):
+    with pytest.raises(Exception, match=r"damaged|malformed"):
         await Database(f"sqlite:///{path}").open()
 
 

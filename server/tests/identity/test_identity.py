@@ -20,13 +20,16 @@ async def test_c01_only_the_hash_of_a_key_is_stored(core):
     token = await core.identity.bootstrap()
     async with core.database.read() as tx:
         row = (await tx.execute(select(api_keys))).mappings().one()
-    assert row["hash"] == tokens.digest(token) and row["prefix"] == token[:12]
+    assert row["hash"] == tokens.digest(token)
+    assert row["prefix"] == token[:12]
     assert token not in str(dict(row))
 
 
 async def test_c01_a_key_has_160_random_bits_and_a_checksum_that_scanners_can_check():
     first, second = tokens.mint(), tokens.mint()
-    assert first != second and len(first) == 42 and tokens.well_formed(first)
+    assert first != second
+    assert len(first) == 42
+    assert tokens.well_formed(first)
     assert not tokens.well_formed(first[:-1] + ("0" if first[-1] != "0" else "1"))
 
 
@@ -103,9 +106,11 @@ async def test_the_administrative_log_is_paged_without_gap_or_repeat(core):
     for _ in range(4):
         page, cursor = await core.identity.admin_log(principal, AdminFilter(action="test:log:write", limit=2, cursor=cursor))
         seen += [entry.metadata["n"] for entry in page]
-    assert seen == [6, 5, 4, 3, 2, 1, 0] and cursor is None
+    assert seen == [6, 5, 4, 3, 2, 1, 0]
+    assert cursor is None
 
 
 async def test_a_new_key_shows_its_text_nowhere(core):
     made = await core.identity.create_key(await core.tenant(), "x")
-    assert made.token not in repr(made) and made.token not in str(made.key.view())
+    assert made.token not in repr(made)
+    assert made.token not in str(made.key.view())

@@ -25,7 +25,8 @@ class Gateway:
         self.leases: dict[str, tuple[int, bytes]] = {}
         self.lifetimes: dict[str, int | None] = {}
         self.said: list[str] = []
-        self.stuck = False
+        self.free = asyncio.Event()  # cleared, the gateway reads and does not answer
+        self.free.set()
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -56,8 +57,7 @@ class Gateway:
                     name, _, value = field.partition(":")
                     headers[name.lower()] = value.strip()
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
-                while self.stuck:
-                    await asyncio.sleep(0.01)
+                await self.free.wait()
                 status, answer = self._answer(method, path, int(headers.get("openmiosa-epoch", 0)), json.loads(body) if body else {})
                 text = json.dumps(answer).encode()
                 writer.write(

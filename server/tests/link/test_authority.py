@@ -25,7 +25,8 @@ def test_it_lasts_a_year_at_most(made):
 
 
 def test_its_key_is_p256_and_its_own(made):
-    assert isinstance(made[1], ec.EllipticCurvePrivateKey) and made[1].curve.name == "secp256r1"
+    assert isinstance(made[1], ec.EllipticCurvePrivateKey)
+    assert made[1].curve.name == "secp256r1"
     assert made[1].public_key() == made[0].public_key()
 
 

@@ -117,10 +117,10 @@ async def test_a_gateway_that_does_not_answer_leaves_the_change_unconfirmed_and_
     principal = await core.tenant()
     sandbox = await core.sandbox(principal)
     core.egress._answer_within = core.egress._http.timeout = 0.2
-    gateway.stuck = True
+    gateway.free.clear()
     with pytest.raises(Unavailable) as refused:
         await core.network.deny(principal, AddRule("evil.test", resource_id=sandbox))
-    gateway.stuck = False
+    gateway.free.set()
     assert (refused.value.code, refused.value.retry, refused.value.status) == ("NOT_CONFIRMED", True, 503)
     assert [rule.host for rule in await core.network.rules(principal, resource_id=sandbox)] == ["evil.test"]
 
@@ -129,10 +129,10 @@ async def test_what_was_unconfirmed_is_confirmed_in_the_background(core, gateway
     principal = await core.tenant()
     sandbox = await core.sandbox(principal)
     core.egress._answer_within = core.egress._http.timeout = 0.2
-    gateway.stuck = True
+    gateway.free.clear()
     with pytest.raises(Unavailable):
         await core.network.deny(principal, AddRule("evil.test", resource_id=sandbox))
-    gateway.stuck = False
+    gateway.free.set()
     await eventually(lambda: gateway.snapshots[sandbox]["rules"] and core.publisher.connected)
 
 

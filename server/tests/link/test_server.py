@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 
 import httpx2
 import pytest
@@ -76,7 +77,8 @@ async def test_refresh_asks_connect(core, link):
 )
 async def test_a_message_that_is_none_is_refused_in_the_links_own_words(link, body):
     reply = await link.post("/v1/events", json=body)
-    assert reply.status_code == 400 and set(reply.json()["error"]) == {"code", "message", "retry"}
+    assert reply.status_code == 400
+    assert set(reply.json()["error"]) == {"code", "message", "retry"}
 
 
 async def test_a_body_that_is_not_json_is_refused(link):
@@ -89,9 +91,7 @@ async def test_another_user_id_is_hung_up_on(core, monkeypatch):
     await server.start()
     reader, writer = await asyncio.open_unix_connection(str(core.folder / "other.sock"))
     writer.write(b"POST /v1/hello HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n")
-    with pytest.raises(ConnectionError):
-        await writer.drain()
+    with contextlib.suppress(ConnectionError):
         assert await reader.read() == b""
-        raise ConnectionResetError
-    writer.close()
+    writer.transport.abort()
     await server.stop()

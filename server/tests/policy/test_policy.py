@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from openmiosa_server.policy import (
     BindingValue,
     HostError,
@@ -78,7 +77,9 @@ def test_a_rule_is_canonical_however_it_was_written():
     assert (made.host, made.port, made.methods, made.path_glob) == ("api.openai.com", 443, ("GET", "POST"), "/v1/*")
 
 
-@pytest.mark.parametrize("more", [{"methods": ["G T"]}, {"path_glob": "v1"}, {"port": 0}, {"port": 70000}, {"path_glob": "/a?b"}, {"effect": "maybe"}])
+@pytest.mark.parametrize(
+    "more", [{"methods": ["G T"]}, {"path_glob": "v1"}, {"port": 0}, {"port": 70000}, {"path_glob": "/a?b"}, {"effect": "maybe"}]
+)
 def test_a_rule_that_means_nothing_is_refused(more):
     with pytest.raises(RuleError):
         rule("ok.test", **more)
@@ -115,5 +116,5 @@ def test_the_snapshot_is_the_same_whatever_the_order():
 def test_the_snapshot_has_the_fields_of_the_contract_and_no_value():
     sandbox = SandboxValue("sbx_1", "ten_1", "agent", 8, "PEM", "ca_sbx_1")
     made = compile(sandbox, [PolicyValue("sandbox", "enforce", "deny")], [rule("a.test")], [])
-    assert set(made) == set("v sandbox tenant name revision mode default_effect rules bindings authority".split())
-    assert set(made["rules"][0]) == set("id scope effect host port methods path_glob".split())
+    assert set(made) == set(["v", "sandbox", "tenant", "name", "revision", "mode", "default_effect", "rules", "bindings", "authority"])
+    assert set(made["rules"][0]) == set(["id", "scope", "effect", "host", "port", "methods", "path_glob"])

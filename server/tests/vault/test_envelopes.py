@@ -97,7 +97,8 @@ async def test_k10_the_format_of_today_opens_tomorrow():
 async def test_every_version_has_a_data_key_and_a_nonce_of_its_own(key):
     first, second = [await seal(key, CANARY, CONTEXT) for _ in range(2)]
     head = 2 + first[1]
-    assert first[:head] == second[:head] and first[head + 2 : head + 40] != second[head + 2 : head + 40]
+    assert first[:head] == second[:head]
+    assert first[head + 2 : head + 40] != second[head + 2 : head + 40]
 
 
 async def test_a_new_version_destroys_the_old_one(core):
@@ -119,7 +120,8 @@ async def test_k05_a_missing_key_is_never_replaced_over_existing_secrets(core, t
     await stored(core)
     (tmp_path / "kek").unlink()
     sealed = await open_key("file", core.database, path=tmp_path / "kek")
-    assert isinstance(sealed, SealedKey) and "missing" in sealed.reason
+    assert isinstance(sealed, SealedKey)
+    assert "missing" in sealed.reason
     assert not (tmp_path / "kek").exists()
 
 
@@ -142,7 +144,8 @@ async def test_k05_a_weak_or_open_key_file_seals_the_vault(database, tmp_path, c
         path.write_bytes(content)
     path.chmod(mode)
     sealed = await open_key("file", database, path=path)
-    assert isinstance(sealed, SealedKey) and said in sealed.reason
+    assert isinstance(sealed, SealedKey)
+    assert said in sealed.reason
 
 
 async def test_k05_a_link_to_a_key_file_is_refused(database, tmp_path):

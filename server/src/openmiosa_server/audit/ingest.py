@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..db.clock import now
@@ -21,15 +22,13 @@ async def ingest(tx: AsyncConnection, gateway: str, records: Sequence[Mapping[st
     """Store the records that are new; the highest sequence number stored, and the events they made, in order."""
     fresh = await _fresh(tx, gateway, records)
     made: list[Event] = []
-    for record in fresh:
-        if record["kind"] == "decision" and (event := await _decision(tx, record)) is not None:
-            made.append(event)
-        elif record["kind"] == "outcome":
-            await tx.execute(update(events).where(events.c.id == record["event"]).values(**outcome_of(record)))
     if fresh:
         moment = now()
         await tx.execute(insert(event_records), [_stored(gateway, record, moment) for record in fresh])
-    await _note_use(tx, made)
+        decisions = [record for record in fresh if record["kind"] == "decision"]
+        made = await _decisions(tx, decisions)
+        await _outcomes(tx, [record for record in fresh if record["kind"] == "outcome"])
+        await _note_use(tx, decisions)
     highest = select(func.max(event_records.c.seq)).where(event_records.c.gateway == gateway)
     return (await tx.execute(highest)).scalar_one() or 0, made
 
@@ -47,17 +46,34 @@ async def _fresh(tx: AsyncConnection, gateway: str, records: Sequence[Mapping[st
     return [numbered[seq] for seq in sorted(numbered) if seq not in held]
 
 
-async def _decision(tx: AsyncConnection, record: Mapping[str, Any]) -> Event | None:
-    if (await tx.execute(select(events.c.number).where(events.c.id == record["event"]))).first() is not None:
-        return None  # the event is there already, shipped under another number; its record is kept all the same
-    query = select(sandboxes.c.id, sandboxes.c.tenant_id, sandboxes.c.external_user_id, sandboxes.c.external_workspace_id)
-    sandbox = (await tx.execute(query.where(sandboxes.c.id == record["sandbox"]))).mappings().one_or_none()
-    if sandbox is None:
-        log.error("event_of_unknown_sandbox", sandbox=record["sandbox"][:40], event_id=record["event"][:40])
-        return None
-    row = row_of(record, sandbox)
-    number = (await tx.execute(insert(events).values(**row).returning(events.c.number))).scalar_one()
-    return event_of({**row, "number": number, "bytes_in": None, "bytes_out": None, "duration_us": None, "ended_as": None})
+async def _decisions(tx: AsyncConnection, records: Sequence[Mapping[str, Any]]) -> list[Event]:
+    ids = [record["event"] for record in records]
+    # An event may come again under another number; its record is kept, its row is there.
+    seen = set((await tx.execute(select(events.c.id).where(events.c.id.in_(ids)))).scalars())
+    owners = await _sandboxes(tx, {record["sandbox"] for record in records})
+    rows: dict[str, dict[str, Any]] = {}
+    for record in records:
+        if record["sandbox"] not in owners:
+            log.error("event_of_unknown_sandbox", sandbox=record["sandbox"][:40], event_id=record["event"][:40])
+        elif record["event"] not in seen:
+            rows.setdefault(record["event"], row_of(record, owners[record["sandbox"]]))
+    if not rows:
+        return []
+    numbers = await tx.execute(insert(events).returning(events.c.number, sort_by_parameter_order=True), list(rows.values()))
+    open_ended = {"bytes_in": None, "bytes_out": None, "duration_us": None, "ended_as": None}
+    return [event_of({**row, **open_ended, "number": number}) for row, number in zip(rows.values(), numbers.scalars(), strict=True)]
+
+
+async def _sandboxes(tx: AsyncConnection, ids: set[str]) -> dict[str, RowMapping]:
+    columns = (sandboxes.c.id, sandboxes.c.tenant_id, sandboxes.c.external_user_id, sandboxes.c.external_workspace_id)
+    found = (await tx.execute(select(*columns).where(sandboxes.c.id.in_(ids)))).mappings().all()
+    return {row["id"]: row for row in found}
+
+
+async def _outcomes(tx: AsyncConnection, records: Sequence[Mapping[str, Any]]) -> None:
+    if records:
+        fill = update(events).where(events.c.id == bindparam("event_id"))
+        await tx.execute(fill, [{"event_id": record["event"], **outcome_of(record)} for record in records])
 
 
 def _stored(gateway: str, record: Mapping[str, Any], moment: Any) -> dict[str, Any]:
@@ -71,8 +87,7 @@ def _stored(gateway: str, record: Mapping[str, Any], moment: Any) -> dict[str, A
     }
 
 
-async def _note_use(tx: AsyncConnection, made: list[Event]) -> None:
-    used = {(event["tenant_id"], name) for event in made for name in event["request_transforms"]["secrets"]["swapped"]}
-    for tenant_id, name in used:
-        owned = (secrets.c.tenant_id == tenant_id, secrets.c.name == name, secrets.c.deleted_at.is_(None))
-        await tx.execute(update(secrets).where(*owned).values(last_used_at=now()))
+async def _note_use(tx: AsyncConnection, records: Sequence[Mapping[str, Any]]) -> None:
+    used = {use.get("secret") for record in records if record.get("action") != "reject" for use in record.get("secrets") or ()}
+    if used:
+        await tx.execute(update(secrets).where(secrets.c.id.in_(used - {None})).values(last_used_at=now()))
