@@ -1,4 +1,4 @@
-//! The hand-over of listening sockets: JSON packets with descriptors over SOCK_SEQPACKET.
+//! The hand-over of listening sockets: JSON packets with descriptors over `SOCK_SEQPACKET`.
 
 use std::{
     io::{self, IoSlice, IoSliceMut},

@@ -1,4 +1,5 @@
 //! The accepting side of a Unix socket that speaks HTTP/1.1 with JSON bodies.
+#![allow(clippy::result_large_err)]
 
 use std::{convert::Infallible, fs, future::Future, io, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 
@@ -18,6 +19,9 @@ use crate::{
 
 /// Any body that an answer may have: whole, or streamed.
 pub type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+
+/// An error that is already an answer. It is large, and made once a call.
+pub type Refused = Response<Body>;
 
 /// Bodies above this are refused: the largest snapshot is well under a tenth of it.
 const BODY_LIMIT: usize = 8 << 20;
@@ -81,13 +85,13 @@ where
 }
 
 /// Reads a whole JSON body of a version that is understood.
-pub async fn read_json<T: DeserializeOwned>(body: Incoming) -> Result<T, Response<Body>> {
+pub async fn read_json<T: DeserializeOwned>(body: Incoming) -> Result<T, Refused> {
     let bytes = read_body(body).await?;
     parse_json(&bytes)
 }
 
 /// Reads a whole body, up to the limit.
-pub async fn read_body(body: Incoming) -> Result<Bytes, Response<Body>> {
+pub async fn read_body(body: Incoming) -> Result<Bytes, Refused> {
     match Limited::new(body, BODY_LIMIT).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) => Err(fail(StatusCode::UNPROCESSABLE_ENTITY, "invalid", &format!("the body could not be read: {error}"))),
@@ -95,7 +99,7 @@ pub async fn read_body(body: Incoming) -> Result<Bytes, Response<Body>> {
 }
 
 /// Parses a JSON message of a version that is understood.
-pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Response<Body>> {
+pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
     #[derive(serde::Deserialize)]
     struct Versioned {
         #[serde(default)]

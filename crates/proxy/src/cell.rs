@@ -81,18 +81,19 @@ fn add(gateway: &Arc<Gateway>, id: &str, network: &Network, descriptors: Vec<Own
         }
     }
     let sandbox = gateway.sandbox_or_new(id);
-    serve(gateway, &sandbox, listeners, sockets, Arc::new(Transparent { own }))?;
+    let destination: Arc<dyn OriginalDestination> = Arc::new(Transparent { own });
+    serve(gateway, &sandbox, listeners, sockets, &destination)?;
     tracing::info!(sandbox = %id, tcp, udp, steering = %network.steering, "listening");
     Ok(())
 }
 
 /// Serves a sandbox through these sockets, in the place of earlier ones.
-pub fn serve(gateway: &Arc<Gateway>, sandbox: &Arc<Sandbox>, listeners: Vec<StdListener>, sockets: Vec<StdUdp>, destination: Arc<dyn OriginalDestination>) -> io::Result<()> {
+pub fn serve(gateway: &Arc<Gateway>, sandbox: &Arc<Sandbox>, listeners: Vec<StdListener>, sockets: Vec<StdUdp>, destination: &Arc<dyn OriginalDestination>) -> io::Result<()> {
     let tokens = sandbox.listen();
     for listener in listeners {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
-        tokio::spawn(accept::run(Arc::clone(gateway), Arc::clone(sandbox), listener, Arc::clone(&destination), tokens.clone()));
+        tokio::spawn(accept::run(Arc::clone(gateway), Arc::clone(sandbox), listener, Arc::clone(destination), tokens.clone()));
     }
     for socket in sockets {
         socket.set_nonblocking(true)?;

@@ -1,4 +1,5 @@
 //! egressd's own socket: what the server may ask and order.
+#![allow(clippy::result_large_err)] // an error here is the answer itself, made once a call
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -8,7 +9,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use openmiosa_link::{
     messages::{Epoch, JournalStatus, LeasePut, LeaseStatus, SandboxStatus, Status, VERSION},
-    server::{Body, fail, json, parse_json, read_body, reply},
+    server::{Body, Refused, fail, json, parse_json, read_body, reply},
 };
 use openmiosa_policy::Snapshot;
 use serde_json::json as value;
@@ -29,7 +30,7 @@ pub async fn handle(gateway: Arc<Gateway>, request: Request<Incoming>) -> Respon
     route(&gateway, &parts.method, parts.uri.path(), &parts.headers, &body).await.unwrap_or_else(|refusal| refusal)
 }
 
-async fn route(gateway: &Arc<Gateway>, method: &Method, path: &str, headers: &HeaderMap, body: &Bytes) -> Result<Response<Body>, Response<Body>> {
+async fn route(gateway: &Arc<Gateway>, method: &Method, path: &str, headers: &HeaderMap, body: &Bytes) -> Result<Response<Body>, Refused> {
     let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     match (method.as_str(), segments.as_slice()) {
         ("GET", ["v1", "status"]) => return Ok(json(StatusCode::OK, &status(gateway))),
@@ -48,7 +49,7 @@ async fn route(gateway: &Arc<Gateway>, method: &Method, path: &str, headers: &He
 }
 
 /// A server that was replaced must not undo what its successor has ordered.
-fn fence(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Response<Body>> {
+fn fence(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Refused> {
     let epoch = headers.get("openmiosa-epoch").and_then(|header| header.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
     match epoch {
         None => Err(fail(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "the header OpenMIOSA-Epoch is missing")),
@@ -60,7 +61,7 @@ fn fence(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Response<Body>> {
     }
 }
 
-fn put_epoch(gateway: &Gateway, body: &Bytes) -> Result<Response<Body>, Response<Body>> {
+fn put_epoch(gateway: &Gateway, body: &Bytes) -> Result<Response<Body>, Refused> {
     let message: Epoch = parse_json(body)?;
     if !gateway.hear_epoch(message.epoch) {
         return Err(fail(StatusCode::CONFLICT, "stale_epoch", &format!("epoch {} was heard", gateway.epoch())));
@@ -69,7 +70,7 @@ fn put_epoch(gateway: &Gateway, body: &Bytes) -> Result<Response<Body>, Response
     Ok(json(StatusCode::OK, &value!({ "epoch": message.epoch })))
 }
 
-async fn put_snapshot(gateway: &Gateway, id: &str, body: &Bytes) -> Result<Response<Body>, Response<Body>> {
+async fn put_snapshot(gateway: &Gateway, id: &str, body: &Bytes) -> Result<Response<Body>, Refused> {
     let snapshot: Snapshot = parse_json(body)?;
     if snapshot.sandbox != id {
         return Err(fail(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "the snapshot is for another sandbox than the path says"));
@@ -81,7 +82,7 @@ async fn put_snapshot(gateway: &Gateway, id: &str, body: &Bytes) -> Result<Respo
     }
 }
 
-async fn put_lease(gateway: &Gateway, id: &str, body: &Bytes) -> Result<Response<Body>, Response<Body>> {
+async fn put_lease(gateway: &Gateway, id: &str, body: &Bytes) -> Result<Response<Body>, Refused> {
     let message: LeasePut = parse_json(body)?;
     if message.lease != id {
         return Err(fail(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "the lease is another than the path says"));

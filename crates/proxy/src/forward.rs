@@ -172,7 +172,7 @@ async fn send(
                 biased;
                 () = exchange.cut.cancelled() => return Err(Refusal::cut()),
                 result = &mut sending => break result,
-                _ = &mut first_byte, if gate.is_some() => {
+                () = &mut first_byte, if gate.is_some() => {
                     gate = None;
                     event.reached(Stage::Sent);
                 }

@@ -50,16 +50,12 @@ fn classify(seen: &[u8]) -> Option<Protocol> {
         match byte {
             b'A'..=b'Z' => {}
             b'-' | b'_' | b'a'..=b'z' if at > 0 && !seen.starts_with(b"SSH-") => {}
-            b' ' if at > 0 => return preface(seen),
+            // `PRI ` opens HTTP/2 with prior knowledge, which is not spoken here.
+            b' ' if at > 0 => return Some(if seen.starts_with(b"PRI ") { Protocol::Unknown } else { Protocol::Http }),
             _ => return Some(Protocol::Unknown),
         }
     }
     (seen.len() >= METHOD_LIMIT).then_some(Protocol::Unknown)
-}
-
-/// `PRI ` opens HTTP/2 with prior knowledge, which is not spoken here.
-fn preface(seen: &[u8]) -> Option<Protocol> {
-    Some(if seen.starts_with(b"PRI ") { Protocol::Unknown } else { Protocol::Http })
 }
 
 #[cfg(test)]

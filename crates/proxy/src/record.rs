@@ -199,7 +199,8 @@ pub fn lower_ulid() -> String {
 
 fn cap(mut text: String, limit: usize) -> String {
     if text.len() > limit {
-        text.truncate(text.floor_char_boundary(limit));
+        let boundary = (0..=limit).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(boundary.unwrap_or(0));
     }
     text
 }

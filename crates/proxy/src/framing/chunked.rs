@@ -59,13 +59,12 @@ impl Chunked {
                 Some(value) => State::Size { size: value, digits: 1 },
                 None => return bad("a chunk without a size"),
             },
-            (State::Size { size, .. }, b'\r') => State::SizeEnd { size: *size },
+            (State::Size { size, .. } | State::Extension { size }, b'\r') => State::SizeEnd { size: *size },
             (State::Size { size, .. }, b';') => State::Extension { size: *size },
             (State::Size { size, digits }, _) => match digit(byte) {
                 Some(value) if *digits < SIZE_DIGITS => State::Size { size: size << 4 | value, digits: digits + 1 },
                 _ => return bad("a chunk size that is not a plain hexadecimal number"),
             },
-            (State::Extension { size }, b'\r') => State::SizeEnd { size: *size },
             (State::Extension { size }, _) => {
                 self.extra += 1;
                 if self.extra > EXTRA_LIMIT || byte < 0x20 && byte != b'\t' || byte >= 0x7f {

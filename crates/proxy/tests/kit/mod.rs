@@ -73,6 +73,7 @@ impl World {
         Self::start_with(routes, upstream_ca, |_| {}).await
     }
 
+    #[allow(clippy::unused_async)] // it needs to run inside a runtime, and says so
     pub async fn start_with(routes: &[(&str, SocketAddr)], upstream_ca: &TestCa, adjust: impl FnOnce(&mut Settings)) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let ca_file = dir.path().join("upstream-ca.pem");
@@ -107,8 +108,9 @@ impl World {
         let dns = StdUdp::bind("127.0.0.1:0").expect("a DNS socket");
         let (address, dns_address) = (listener.local_addr().expect("an address"), dns.local_addr().expect("an address"));
         let destinations = Destinations::default();
+        let destination: Arc<dyn OriginalDestination> = Arc::new(destinations.clone());
         let sandbox = self.gateway.sandbox_or_new(id);
-        cell::serve(&self.gateway, &sandbox, vec![listener], vec![dns], Arc::new(destinations.clone())).expect("listening");
+        cell::serve(&self.gateway, &sandbox, vec![listener], vec![dns], &destination).expect("listening");
         TestSandbox { id: id.to_owned(), ca: TestCa::new(), address, dns_address, destinations }
     }
 
@@ -213,7 +215,7 @@ fn serve_link(dir: &tempfile::TempDir) -> Arc<FakeLink> {
         let link = Arc::clone(&answering);
         async move {
             let path = request.uri().path().to_owned();
-            let body = server::read_body(request.into_body()).await.expect("a body");
+            let Ok(body) = server::read_body(request.into_body()).await else { panic!("no body") };
             // A refresh may put a new lease first, which must not block the runtime's only worker.
             tokio::task::block_in_place(|| link.answer(&path, &serde_json::from_slice(&body).expect("JSON")))
         }
