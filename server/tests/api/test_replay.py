@@ -21,7 +21,9 @@ async def test_a_repeat_gets_the_same_answer_and_makes_nothing_new(api: Api) -> 
 
 async def test_the_same_key_for_another_request_is_refused(api: Api) -> None:
     await api.client.post("/egress/secrets", json=SECRET, headers={"Idempotency-Key": "k2"})
-    other = await api.client.post("/egress/secrets", json={**SECRET, "value": "another-value-1234567890"}, headers={"Idempotency-Key": "k2"})
+    other = await api.client.post(
+        "/egress/secrets", json={**SECRET, "value": "another-value-1234567890"}, headers={"Idempotency-Key": "k2"}
+    )
     assert (other.status_code, other.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
 
 

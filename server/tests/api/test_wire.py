@@ -26,7 +26,13 @@ async def test_a_secret_is_described_and_never_shown(api: Api) -> None:
 
 
 async def test_egress_lists_stand_under_their_own_names(api: Api) -> None:
-    for path, name in (("secrets", "secrets"), ("bindings", "bindings"), ("allowlist", "rules"), ("policies", "policies"), ("audit", "events")):
+    for path, name in (
+        ("secrets", "secrets"),
+        ("bindings", "bindings"),
+        ("allowlist", "rules"),
+        ("policies", "policies"),
+        ("audit", "events"),
+    ):
         body = (await api.client.get(f"/egress/{path}")).json()
         assert name in body, path
         assert "data" not in body, path
@@ -134,6 +140,11 @@ async def test_a_tail_opens_at_once_and_ends_when_its_key_is_deleted(api: Api, m
 
 
 async def test_ids_of_nothing_are_not_found_everywhere(api: Api) -> None:
-    for path in (f"/sandboxes/{new_id('sbx')}", f"/egress/audit/{new_id('evt')}", f"/egress/policies/{new_id('pol')}", "/egress/bindings/x"):
+    for path in (
+        f"/sandboxes/{new_id('sbx')}",
+        f"/egress/audit/{new_id('evt')}",
+        f"/egress/policies/{new_id('pol')}",
+        "/egress/bindings/x",
+    ):
         answer = await api.client.request("DELETE" if "bindings" in path else "GET", path)
         assert answer.status_code == 404, path

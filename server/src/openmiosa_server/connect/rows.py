@@ -78,7 +78,7 @@ async def put_connection(tx: AsyncConnection, secret_id: str, values: Mapping[st
     """Insert or replace."""
     changed = await tx.execute(update(connections).where(connections.c.secret_id == secret_id).values(**values, updated_at=now()))
     if changed.rowcount == 0:
-        await tx.execute(insert(connections).values(secret_id=secret_id, failures=0, **values, created_at=now(), updated_at=now()))
+        await tx.execute(insert(connections).values(secret_id=secret_id, **values, created_at=now(), updated_at=now()))
 
 
 async def change_connection(tx: AsyncConnection, secret_id: str, **values: Any) -> None:
