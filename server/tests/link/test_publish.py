@@ -216,3 +216,15 @@ async def test_revisions_of_parallel_changes_arrive_in_order(core, gateway):
     await asyncio.gather(*(core.network.allow(principal, AddRule(host, resource_id=sandbox)) for host in hosts))
     assert {rule["host"] for rule in gateway.snapshots[sandbox]["rules"]} == set(hosts)
     assert gateway.snapshots[sandbox]["revision"] == await core.revision(sandbox)
+
+
+async def test_a_caller_that_goes_away_takes_nothing_back(core, gateway, eventually):
+    principal = await core.tenant()
+    sandbox = await core.sandbox(principal)
+    gateway.free.clear()
+    calling = asyncio.create_task(core.network.deny(principal, AddRule("evil.test", resource_id=sandbox)))
+    await eventually(core.publisher._turns[sandbox].locked)
+    calling.cancel()
+    await asyncio.gather(calling, return_exceptions=True)
+    gateway.free.set()
+    await eventually(lambda: gateway.snapshots[sandbox]["rules"])

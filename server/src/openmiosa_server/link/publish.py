@@ -7,7 +7,7 @@ which enforces everything; somebody there who does not answer means the caller i
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 import structlog
@@ -42,6 +42,7 @@ class Publisher:
         self._binder = Binder()
         self.held: Held | None = None
         self._fenced = False
+        self._closed = False
         self._gate = Gate()
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._unconfirmed: set[str] = set()
@@ -63,16 +64,8 @@ class Publisher:
 
     async def publish(self, sandbox_id: str) -> None:
         """Make the sandbox's newest committed state enforced."""
-        try:
-            await self._fence()
-            async with self._gate.shared(), self._turns[sandbox_id]:
-                settled = await self._publish(sandbox_id)
-            if not settled:
-                await self.resync()  # another boot or epoch than we knew: everything is put again, this change with it
-        except Unavailable:
-            self._mend_later([sandbox_id])
-            raise
-        self._unconfirmed.discard(sandbox_id)
+        async with self._turns[sandbox_id]:
+            await self._enforce([sandbox_id], lambda: self._publish(sandbox_id))
 
     async def publish_many(self, sandbox_ids: Iterable[str]) -> None:
         """Publish several at once; when some are not confirmed, all were tried before that is said."""
@@ -90,26 +83,14 @@ class Publisher:
     async def withdraw_secret(self, secret_id: str, sandbox_ids: Iterable[str]) -> None:
         """Take a value back at once, then publish the sandboxes that used it."""
         ids = list(sandbox_ids)
-        try:
-            await self._fence()
-            async with self._gate.shared():
-                await self._take_back([secret_id])
-        except Unavailable:
-            self._mend_later(ids)
-            raise
+        await self._enforce(ids, lambda: self._take_back([secret_id]))
         await self.publish_many(ids)
 
     async def withdraw(self, sandbox_id: str) -> None:
         """End a sandbox in the data plane: its connections, its snapshot, and the leases that only it needed."""
-        try:
-            await self._fence()
-            async with self._gate.shared(), self._turns[sandbox_id]:
-                await self._drop(sandbox_id)
-        except Unavailable:
-            self._mend_later([sandbox_id])
-            raise
+        async with self._turns[sandbox_id]:
+            await self._enforce([sandbox_id], lambda: self._drop(sandbox_id))
         self._turns.pop(sandbox_id, None)
-        self._unconfirmed.discard(sandbox_id)
 
     async def hello(self, gateway: str, boot: str, public_key: bytes) -> int:
         """A gateway greets: raise the epoch, answer it, and put everything after the answer."""
@@ -126,6 +107,7 @@ class Publisher:
 
     async def close(self) -> None:
         """Stop what runs in the background and close the connections."""
+        self._closed = True
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -167,13 +149,25 @@ class Publisher:
             await self.egress.put_lease(message)
         held.leases[need.lease] = (need.version, need.expires_at)
 
+    async def _enforce(self, sandbox_ids: list[str], work: Callable[[], Awaitable[bool]]) -> None:
+        """Do the work when egressd is fenced; where it says that egressd is not whom we knew, put everything again, this change with it."""
+        try:
+            await self._fence()
+            async with self._gate.shared():
+                settled = await work()
+            if not settled:
+                await self.resync()
+        except BaseException:
+            self._mend_later(sandbox_ids)  # also when the caller went away: what is committed must come to hold
+            raise
+        self._unconfirmed.difference_update(sandbox_ids)
+
     async def _publish(self, sandbox_id: str) -> bool:
         for _ in range(_ATTEMPTS):
             async with self.database.read() as tx:
                 prepared = await prepare(tx, sandbox_id)
             if prepared is None:
-                await self._drop(sandbox_id)
-                return True
+                return await self._drop(sandbox_id)
             if self.held is None and not await self._meet():
                 return True
             try:
@@ -229,18 +223,22 @@ class Publisher:
             retry=False,
         )
 
-    async def _drop(self, sandbox_id: str) -> None:
+    async def _drop(self, sandbox_id: str) -> bool:
         held = self.held
         try:
             await self.egress.delete_snapshot(sandbox_id)
-            if held is not None:
-                before = held.snapshots.pop(sandbox_id, None)
-                leases = [need.lease for need in before.needs] if before else [authority.lease_of(sandbox_id)]
-                await self._take_back(held.unneeded(leases))
         except Gone:
             self.held = None
+            return True
+        except Refused:
+            return False
+        if held is None:
+            return await self._take_back([authority.lease_of(sandbox_id)])
+        before = held.snapshots.pop(sandbox_id, None)
+        leases = [need.lease for need in before.needs] if before else [authority.lease_of(sandbox_id)]
+        return await self._take_back(held.unneeded(leases))
 
-    async def _take_back(self, leases: Iterable[str]) -> None:
+    async def _take_back(self, leases: Iterable[str]) -> bool:
         try:
             for lease in leases:
                 await self.egress.delete_lease(lease)
@@ -248,6 +246,9 @@ class Publisher:
                     self.held.leases.pop(lease, None)
         except Gone:
             self.held = None
+        except Refused:
+            return False
+        return True
 
     async def _meet(self) -> bool:
         """Learn who is there; False when nobody is."""
@@ -297,6 +298,8 @@ class Publisher:
     def _mend_later(self, sandbox_ids: Iterable[str]) -> None:
         """Keep trying to confirm in the background what a caller was told is unconfirmed."""
         self._unconfirmed.update(sandbox_ids)
+        if self._closed:
+            return
         if self._mending is None or self._mending.done():
             self._mending = self._spawn(self._mend())
 

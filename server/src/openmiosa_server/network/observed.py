@@ -19,7 +19,7 @@ _MAX_INERT = 1000
 
 async def suggestions(tx: AsyncConnection, tenant_id: str, resource_ids: list[str] | None, since: datetime) -> list[Observed]:
     """Hosts that traffic went to in the window, the busiest first."""
-    conditions = [events.c.timestamp >= since, events.c.action != "stub", events.c.protocol != "dns"]
+    conditions = [events.c.timestamp >= since, events.c.action != "stub", func.coalesce(events.c.protocol, "") != "dns"]
     grouped = await _grouped(tx, tenant_id, resource_ids, conditions)
     merged = _merge((row for row in grouped), by_resource=resource_ids is not None and len(resource_ids) == 1)
     seen = [found for found in merged if found.count > found.denied_count]

@@ -1,5 +1,6 @@
 """The network of sandboxes: rules, policies, lockdown and observe; each enforced when it returns."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, select
@@ -27,7 +28,7 @@ class Network:
         self._identity = identity
         self._publisher = publisher
 
-    async def create_default(self, tx: AsyncConnection, sandbox: RowMapping | dict[str, Any]) -> str:
+    async def create_default(self, tx: AsyncConnection, sandbox: Mapping[str, Any] | RowMapping) -> str:
         """The policy that every sandbox is born with: observe, and deny once it is enforced."""
         return await store.policy_for(tx, sandbox["tenant_id"], sandbox["id"], "sandbox")
 

@@ -33,6 +33,10 @@ class TransitKey:
         answer = await self._ask("decrypt", ciphertext=wrapped.decode("ascii", "replace"), associated_data=_base64(context))
         return base64.b64decode(answer["plaintext"])
 
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
     async def _ask(self, verb: str, **body: str) -> dict[str, Any]:
         try:
             token = self._token_file.read_text().strip()
