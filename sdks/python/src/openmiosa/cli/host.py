@@ -13,13 +13,18 @@ USAGE = 2
 
 def offers(name: str) -> bool:
     """Whether a command is one of these."""
-    return name in EXPECTED or (name not in CLIENT and not name.startswith("-") and find(name) is not None)
+    return name in EXPECTED or (name not in CLIENT and not name.startswith("-") and installed(name))
 
 
 def find(name: str) -> Any:
     """The function of an installed command, None when there is none."""
     found = metadata.entry_points(group=GROUP, name=name)
     return next(iter(found)).load() if found else None
+
+
+def installed(name: str) -> bool:
+    """Whether a command of that name is there, without loading it."""
+    return bool(metadata.entry_points(group=GROUP, name=name))
 
 
 def run(name: str, arguments: list[str]) -> int:

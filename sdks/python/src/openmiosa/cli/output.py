@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from ..models import Record
 from ..models.event import plain
 from .options import Common
+
+WIDTH = 80
 
 
 def rows(
@@ -33,7 +36,8 @@ def record(fields: Mapping[str, Any] | Record, common: Common) -> None:
     shown = {name: value for name, value in known.items() if value not in (None, "", [], {})}
     width = max(map(len, shown), default=0)
     for name, value in shown.items():
-        print(f"{name.replace('_', ' '):<{width}}  {cell(value)}")
+        head = f"{name.replace('_', ' '):<{width}}  "
+        print(_wrapped(cell(value), head))
 
 
 def done(fields: Any, sentence: str, common: Common) -> None:
@@ -41,7 +45,12 @@ def done(fields: Any, sentence: str, common: Common) -> None:
     if common.json:
         emit(as_json(fields))
     else:
-        print(sentence)
+        say(sentence)
+
+
+def say(sentence: str) -> None:
+    """A sentence in lines that fit; names and commands are never broken."""
+    print(_wrapped(plain(sentence)))
 
 
 def emit(value: Any) -> None:
@@ -85,6 +94,11 @@ def ago(moment: datetime | None) -> str:
     return f"{int(seconds // 86400)} d ago"
 
 
+def _wrapped(text: str, head: str = "") -> str:
+    indent = " " * len(head)
+    return textwrap.fill(text, WIDTH, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
+
+
 def _table(cells: Iterable[Sequence[object]], heads: Sequence[str]) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -96,4 +110,8 @@ def _table(cells: Iterable[Sequence[object]], heads: Sequence[str]) -> None:
         table.add_column(Text(head), overflow="fold")
     for line in cells:
         table.add_row(*(Text(cell(value)) for value in line))
-    Console(file=sys.stdout, highlight=False).print(table)
+    console = Console(file=sys.stdout, highlight=False)
+    with console.capture() as drawn:
+        console.print(table)
+    # Printed by us: the library would end the process with 1 when the reader has gone.
+    print(drawn.get(), end="")
