@@ -6,7 +6,23 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
-from . import audit, computers, exec, failures, files, health, keys, network, oauth, sandboxes, secrets, snapshots, templates, terminal
+from . import (
+    audit,
+    computers,
+    exec,
+    failures,
+    files,
+    health,
+    keys,
+    network,
+    oauth,
+    previews,
+    sandboxes,
+    secrets,
+    snapshots,
+    templates,
+    terminal,
+)
 from .context import Services
 from .middleware import Edge
 
@@ -23,6 +39,7 @@ _ROUTERS = (
     templates.router,
     exec.router,
     files.router,
+    previews.router,
     snapshots.router,
     computers.router,
     sandboxes.router,

@@ -13,7 +13,7 @@ from ..errors import Unauthenticated
 from ..identity import Identity, Principal, RequestInfo
 from ..network import Network
 from ..replay import Replay
-from ..sandboxes import Execution, Files, Sandboxes, Snapshots
+from ..sandboxes import Execution, Files, Previews, Sandboxes, Snapshots
 from ..templates.store import TemplateStore
 from ..vault import Vault
 
@@ -27,6 +27,7 @@ class Services:
     execution: Execution
     files: Files
     snapshots: Snapshots
+    previews: Previews
     templates: TemplateStore
     vault: Vault
     bindings: Bindings

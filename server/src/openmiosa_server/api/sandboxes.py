@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import Response
 
-from ..errors import Invalid, NotSupported
+from ..errors import Invalid
 from ..sandboxes import CreateSandbox, SandboxFilter, UpdateSandbox
 from . import sse
 from .answers import data, nothing
@@ -219,7 +219,9 @@ async def tag(asked: Asked, key: str, given: Annotated[Tags, body(Tags)]) -> Res
 @router.delete("/{key}")
 async def destroy(asked: Asked, key: str) -> Response:
     """End it for good."""
-    await asked.services.sandboxes.destroy(asked.principal, key, **asked.who)
+    sandbox = await asked.services.sandboxes.get(asked.principal, key, **asked.who)
+    await asked.services.sandboxes.destroy(asked.principal, sandbox.id, **asked.who)
+    asked.services.previews.close_sandbox(sandbox.id)
     return nothing()
 
 
@@ -301,18 +303,6 @@ async def usage(asked: Asked, key: str) -> Response:
     """How long it has lived, and what it may use."""
     view = (await asked.services.sandboxes.get(asked.principal, key, **asked.who)).view()
     return data({"sandbox_id": view["id"], "state": view["state"], "started_at": view["started_at"], **view["resource_contract"]})
-
-
-@router.api_route("/{key}/expose", methods=["POST"])
-@router.api_route("/{key}/previews", methods=["GET", "POST"])
-@router.api_route("/{key}/preview-token", methods=["POST"])
-@router.api_route("/{key}/shares", methods=["POST"])
-async def previews(asked: Asked, key: str) -> Response:
-    """Nothing is let in from outside yet."""
-    await asked.services.sandboxes.get(asked.principal, key, **asked.who)
-    raise NotSupported(
-        "previews are not part of this version: nothing reaches a sandbox from outside; read its files or run a command instead"
-    )
 
 
 def _readiness(sandbox: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from .execution import Execution, Result, Running
 from .files import Files
 from .housekeeping import Housekeeping
+from .previews import Preview, Previews
 from .reach import Reach
 from .service import Defaults, Sandboxes
 from .sizes import Resources
@@ -16,6 +17,8 @@ __all__ = [
     "Execution",
     "Files",
     "Housekeeping",
+    "Preview",
+    "Previews",
     "Reach",
     "Resources",
     "Result",

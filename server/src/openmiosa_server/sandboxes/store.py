@@ -28,7 +28,9 @@ async def find(tx: AsyncConnection, principal: Principal, key: str, *, living: b
     by_name = and_(or_(table.c.name == key, table.c.slug == key), table.c.state.in_(LIVING))
     query = select(table).where(*visible(principal), or_(by_id, by_name)).order_by(by_id.desc(), (table.c.name == key).desc())
     row = (await tx.execute(query.limit(1))).mappings().one_or_none()
-    if row is None or (living and row["state"] == "destroyed"):
+    if row is not None and living and row["state"] == "destroyed":
+        raise NotFound(f"the sandbox {row['name']} was destroyed; create another one", code="SANDBOX_DESTROYED")
+    if row is None:
         raise NotFound(f"no sandbox {key[:80]!r}; `openmiosa sandbox list` shows those there are")
     return record(row)
 

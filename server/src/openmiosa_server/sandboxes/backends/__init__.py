@@ -46,6 +46,16 @@ class Launch:
     name: str | None = None
 
 
+class Stream(Protocol):
+    """A connection to a server inside a sandbox."""
+
+    async def read(self, most: int) -> bytes:
+        """What came, at most that many bytes; empty at the end."""
+
+    async def write(self, data: bytes) -> None:
+        """Send it all."""
+
+
 class Backend(Protocol):
     """Starts, stops and reaches into sandboxes. Every method raises an OpenMiosaError that says what to do.
 
@@ -99,6 +109,9 @@ class Backend(Protocol):
 
     async def resize(self, sandbox_id: str, process_id: str, pty: Pty) -> None:
         """Change the size of its terminal."""
+
+    def connect(self, sandbox_id: str, port: int) -> AbstractAsyncContextManager[Stream]:
+        """A TCP connection to a port of the sandbox's own loopback."""
 
     def read_file(self, sandbox_id: str, path: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """The content of a regular file."""

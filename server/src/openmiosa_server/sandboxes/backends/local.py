@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import anyio
+import httpcore2
 import httpx2
 
 from ...errors import BadRequest, Conflict, Invalid, NotFound, OpenMiosaError, TooLarge, Unavailable
-from . import Launch, Output, Pty, Spec
+from . import Launch, Output, Pty, Spec, Stream
 
 _TIMEOUT = httpx2.Timeout(60.0, connect=2.0)
 _STREAM_TIMEOUT = httpx2.Timeout(None, connect=2.0)  # a process may be silent for days
@@ -167,6 +169,19 @@ class CellClient:
         await self._json("POST", path, json={"rows": pty.rows, "cols": pty.cols}, missing="process")
 
     @asynccontextmanager
+    async def connect(self, sandbox_id: str, port: int) -> AsyncIterator[Stream]:
+        """A TCP connection to a port of the sandbox's own loopback, over an upgraded HTTP connection."""
+        headers = {"Connection": "Upgrade", "Upgrade": "tcp"}
+        try:
+            async with self._streams.stream("GET", _at(sandbox_id, "connect"), params={"port": port}, headers=headers) as response:
+                if response.status_code != 101:
+                    await response.aread()
+                    raise _error(response, "sandbox")
+                yield _Upgraded(response.extensions["network_stream"])
+        except httpx2.TransportError as error:
+            raise _away(error) from error
+
+    @asynccontextmanager
     async def read_file(self, sandbox_id: str, path: str) -> AsyncIterator[AsyncIterator[bytes]]:
         """The content of a regular file."""
         request = self._streams.build_request("GET", _at(sandbox_id, "files", "content"), params={"path": path})
@@ -221,6 +236,24 @@ class CellClient:
             raise _away(error) from error
         finally:
             await response.aclose()
+
+
+class _Upgraded:
+    """The bytes after a 101."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    async def read(self, most: int) -> bytes:
+        """What came; empty at the end."""
+        try:
+            return bytes(await self._stream.read(most))
+        except (httpcore2.ReadError, anyio.ClosedResourceError, anyio.EndOfStream):
+            return b""
+
+    async def write(self, data: bytes) -> None:
+        """Send it all."""
+        await self._stream.write(data)
 
 
 def _client(socket: Path, connections: int, timeout: httpx2.Timeout) -> httpx2.AsyncClient:
