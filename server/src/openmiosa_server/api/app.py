@@ -1,7 +1,6 @@
 """The application: routers, failures, and the layer around them."""
 
 from collections.abc import Callable
-from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
@@ -63,6 +62,5 @@ def build(
     for router in _ROUTERS:
         api.include_router(router)
     app.include_router(api)
-    app.include_router(health.router(checks, metrics))
-    layered: Any = Edge(measured(app), new_request_id=new_request_id)
-    return layered
+    app.include_router(health.router(checks, metrics, version))
+    return Edge(measured(app), new_request_id=new_request_id)

@@ -49,7 +49,7 @@ class Exec(Body):
         if self.args is not None:
             if line is None:
                 raise Invalid("args need a command", details={"field": "args"})
-            line, argv = None, [line, *self.args]
+            line, argv = None, [str(line), *self.args]
         return Command(
             command=line,
             argv=None if argv is None else tuple(argv),

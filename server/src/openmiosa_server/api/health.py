@@ -10,7 +10,7 @@ from .answers import JSON
 Check = Callable[[], Awaitable[str | None]]
 
 
-def router(checks: dict[str, Check], metrics: Callable[[], tuple[bytes, str]]) -> APIRouter:
+def router(checks: dict[str, Check], metrics: Callable[[], tuple[bytes, str]], version: str) -> APIRouter:
     """Each check answers None, or what is wrong in a word."""
     made = APIRouter(tags=["health"])
 
@@ -24,7 +24,11 @@ def router(checks: dict[str, Check], metrics: Callable[[], tuple[bytes, str]]) -
         """Sandboxes can be made and used."""
         found = {name: await check() for name, check in checks.items()}
         wrong = {name: said for name, said in found.items() if said is not None}
-        content = {"status": "ready" if not wrong else "not ready", "checks": {name: said or "ok" for name, said in found.items()}}
+        content = {
+            "version": version,
+            "status": "ready" if not wrong else "not ready",
+            "checks": {name: said or "ok" for name, said in found.items()},
+        }
         return JSON(content, status_code=503 if wrong else 200)
 
     @made.get("/metrics")

@@ -67,7 +67,8 @@ class Edge:
 
     def _request_id(self, scope: Scope) -> str:
         for name, value in scope["headers"]:
-            if name == b"x-request-id" and _GIVEN_ID.match(given := value.decode("latin-1")):
+            given: str = value.decode("latin-1") if name == b"x-request-id" else ""
+            if _GIVEN_ID.match(given):
                 return given
         return str(self._new_request_id())
 

@@ -4,7 +4,7 @@ Blanks before a JSON value are JSON, and keep the published clients (30 s to the
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -18,6 +18,8 @@ from .failures import known
 QUICK = 5.0  # seconds in which a failure can still have a status of its own
 PAD_EVERY = 10.0
 
+Remember = Callable[[bytes | None], Awaitable[None]]
+
 log = structlog.get_logger(__name__)
 
 
@@ -26,6 +28,7 @@ class Padded(Response):
 
     def __init__(self, work: Coroutine[Any, Any, dict[str, Any]]) -> None:
         self._work = work
+        self.remember: Remember | None = None
         self.background = None
         self.status_code = 200
 
@@ -43,6 +46,13 @@ class Padded(Response):
             for task in (work, gone):
                 task.cancel()
             await asyncio.gather(work, gone, return_exceptions=True)
+            await asyncio.shield(self._remembered(work))
+
+    async def _remembered(self, work: asyncio.Future[dict[str, Any]]) -> None:
+        """Tell whoever replays answers what came of it; work that was cut off or failed may be asked for again."""
+        if self.remember is not None:
+            done = work.done() and not work.cancelled() and work.exception() is None
+            await self.remember(dump(work.result()).encode() if done else None)
 
     async def _pad(self, work: asyncio.Future[dict[str, Any]], gone: asyncio.Future[None], send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})

@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from ..replay import Replay
 from ..replay.service import fingerprint
 from .answers import JSON
 from .bodies import raw
 from .context import authenticated, bearer, services
 from .failures import answer
+from .padded import Padded
 
 MUTATIONS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _SHOWN_ONCE = ("/api-keys",)  # their answers hold a key; they are never stored
@@ -54,6 +57,9 @@ async def _once(request: Request, handle: Handler) -> Response:
         return Response(begun.body, begun.status, headers, media_type=JSON.media_type)
     try:
         response = await _answered(request, handle)
+        if isinstance(response, Padded):
+            response.remember = partial(_settle, replay, tenant, key)
+            return response
         if response.status_code >= 500 or isinstance(response, StreamingResponse) or not hasattr(response, "body"):
             await replay.forget(tenant, key)
             return response
@@ -63,6 +69,13 @@ async def _once(request: Request, handle: Handler) -> Response:
     except BaseException:
         await asyncio.shield(replay.forget(tenant, key))
         raise
+
+
+async def _settle(replay: Replay, tenant: str, key: str, content: bytes | None) -> None:
+    if content is None:
+        await replay.forget(tenant, key)
+    else:
+        await replay.finish(tenant, key, 200, content)
 
 
 async def _answered(request: Request, handle: Handler) -> Response:

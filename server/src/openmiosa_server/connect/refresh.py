@@ -86,6 +86,8 @@ class Refresher:
                 held = await rows.connection(tx, secret_id)
                 if (known := _already(secret, held, version)) is not None:
                     return known
+                assert secret is not None
+                assert held is not None
                 if await rows.claim(tx, secret_id, now() + _LOCKED_FOR):
                     break
             await asyncio.sleep(_LOOK_AGAIN)  # another process has the call; its commit is what is waited for

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy.engine import RowMapping
@@ -69,7 +71,7 @@ class Scheduler:
             async with self._database.begin() as tx:
                 await rows.forget_old_flows(tx, now() - _KEEP_FLOWS)
 
-    def _work(self, key: str, step) -> None:
+    def _work(self, key: str, step: Coroutine[Any, Any, None]) -> None:
         if key in self._working:
             step.close()
             return

@@ -1,9 +1,10 @@
 """What the lifecycle of a sandbox needs from its neighbours; main hands in the real ones."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
+from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..identity import Principal, RequestInfo
@@ -35,7 +36,7 @@ class Binds(Protocol):
 class Policies(Protocol):
     """The policy that every sandbox is born with."""
 
-    async def create_default(self, tx: AsyncConnection, sandbox: Mapping[str, Any]) -> Any:
+    async def create_default(self, tx: AsyncConnection, sandbox: RowMapping) -> Any:
         """Make it, in the creating transaction."""
 
 

@@ -1,5 +1,7 @@
 """Kept copies of a sandbox's files: make, list, delete, and start a new sandbox from one."""
 
+from typing import Any
+
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.engine import RowMapping
 
@@ -25,7 +27,7 @@ class Snapshots:
     async def create(self, principal: Principal, key: str, comment: str | None, *, request: RequestInfo | None = None) -> SandboxSnapshot:
         """Copy the writable folders."""
         sandbox = await self._reach.into(principal, key, "sandboxes:write", "sandbox:snapshot:create", request)
-        row = {
+        row: dict[str, Any] = {
             "id": new_id("snp"),
             "tenant_id": sandbox.tenant_id,
             "sandbox_id": sandbox.id,
@@ -106,5 +108,5 @@ def _like(sandbox: Sandbox, snapshot_id: str) -> CreateSandbox:
     )
 
 
-def _record(row: RowMapping | dict) -> SandboxSnapshot:
+def _record(row: RowMapping | dict[str, Any]) -> SandboxSnapshot:
     return SandboxSnapshot(**{name: row[name] for name in SandboxSnapshot.__slots__})

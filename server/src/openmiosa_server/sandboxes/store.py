@@ -99,4 +99,5 @@ def visible(principal: Principal) -> list[ColumnElement[bool]]:
 
 def record(row: RowMapping) -> Sandbox:
     """A row as a record."""
-    return Sandbox(**{name: tuple(row[name]) if name in _TUPLES else row[name] for name in Sandbox.__slots__})
+    values: dict[str, Any] = {name: tuple(row[name]) if name in _TUPLES else row[name] for name in Sandbox.__slots__}
+    return Sandbox(**values)

@@ -82,7 +82,7 @@ class CellClient:
 
     async def living(self) -> list[dict[str, Any]]:
         """The sandboxes that live, with `id` and `state`."""
-        return (await self._json("GET", "/v1/sandboxes"))["sandboxes"]
+        return list((await self._json("GET", "/v1/sandboxes"))["sandboxes"])
 
     async def knows(self, sandbox_id: str) -> bool:
         """Whether it lives there."""
@@ -130,15 +130,15 @@ class CellClient:
             "timeout_ms": launch.timeout_ms,
             "name": launch.name,
         }
-        return (await self._json("POST", _at(sandbox_id, "processes"), json=body))["process"]
+        return dict((await self._json("POST", _at(sandbox_id, "processes"), json=body))["process"])
 
     async def processes(self, sandbox_id: str) -> list[dict[str, Any]]:
         """The processes started by `launch`, ended ones for a while too."""
-        return (await self._json("GET", _at(sandbox_id, "processes")))["processes"]
+        return list((await self._json("GET", _at(sandbox_id, "processes")))["processes"])
 
     async def process(self, sandbox_id: str, process_id: str) -> dict[str, Any]:
         """One process."""
-        return (await self._json("GET", _at(sandbox_id, "processes", process_id), missing="process"))["process"]
+        return dict((await self._json("GET", _at(sandbox_id, "processes", process_id), missing="process"))["process"])
 
     async def output(self, sandbox_id: str, process_id: str, *, follow: bool) -> AsyncIterator[Output]:
         """Its output as it comes, data as bytes; with `follow` until it has ended, `exit` last."""
@@ -219,7 +219,7 @@ class CellClient:
             raise _away(error) from error
         if response.is_error:
             raise _error(response, missing)
-        return response.json() if response.content else {}
+        return dict(response.json()) if response.content else {}
 
     @asynccontextmanager
     async def _opened(self, request: httpx2.Request, missing: str) -> AsyncIterator[httpx2.Response]:
