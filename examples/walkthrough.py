@@ -122,8 +122,8 @@ def step_6_watch(sandbox: Sandbox, repository: str) -> None:
         expect(public.exit_code == 0, f"the agent reads a public repository without its token: {public.stderr[-500:]}")
         for tail in (process, task):
             tail.wait_for("[audit] allow api.github.com HTTP 200 secrets=none")
-            say(f"{tail.name} saw, among {len(tail.lines)} lines:")
-            quote("\n".join(sorted(set(tail.lines))))
+            say(f"the {tail.name} saw {len(tail.lines)} lines:")
+            quote("\n".join(f"{line}    x{tail.lines.count(line)}" for line in sorted(set(tail.lines))))
 
 
 def step_7_lock_down(sandbox: Sandbox, agent: "LongRunningAgent", repository: str) -> None:
@@ -161,15 +161,15 @@ def bonus_rotate(sandbox: Sandbox, agent: "LongRunningAgent", value: str, short_
     print(f"  rotated {rotated.name} to version {rotated.version}: every request from now on carries the new value", flush=True)
     calls = agent.openai_calls()
     wait_until(lambda: agent.openai_calls() >= calls + 3, "the agent goes on calling OpenAI")
+    say("The agent is running. Look at it from outside if you like, then press Enter to go on.")
+    with contextlib.suppress(EOFError):
+        input()
     if short_lived:
         say("meanwhile GitHub's tokens run out; waiting until the second one was replaced")
         wait_until(lambda: agent.github_versions() >= 3, "the GitHub token is refreshed twice", timeout=60)
     agent.expect_alive()
     expect(agent.environment() == before, "the process has the placeholders that it had")
     say(f"process {agent.pid} still runs, with the same placeholders")
-    say("The agent is running. Look at it from outside if you like, then press Enter to end it.")
-    with contextlib.suppress(EOFError):
-        input()
 
 
 class LongRunningAgent:

@@ -41,6 +41,7 @@ def main() -> int:
         print(f"\n{type(error).__name__}: {error}", file=sys.stderr)
         passed = False
     finally:
+        run.progress("stopping everything")
         # A second Ctrl-C must not leave half of it running.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         run.stop(keep_logs=Path(ROOT, "build/walkthrough/logs"))
@@ -70,22 +71,20 @@ class Run:
         """From the wheels to the table."""
         # egressd runs under an id of its own when root starts it, and passes through here to its journal.
         self.folder.chmod(0o711)
-        progress("installing both wheels into an empty environment")
+        self.progress("both wheels into an empty environment")
         system.install(self.wheels, ENVIRONMENT, ROOT / "requirements/dev.lock")
-        if os.environ.get("LIVE") == "1":
-            self.services = live.LiveServices()
-        else:
-            self.services = services.StandInServices(self.folder, ROOT, system.free_port())
-        progress(self.services.description)
-        system.configure(self.folder, self.services.port, self.services.upstreams)
-        outside = threading.Thread(target=self.services.run_agent_outside, args=(self.proof,))
-        outside.start()
-        progress(f"template with {' and '.join(system.PACKAGES)}")
+        self.progress(f"template with {' and '.join(system.PACKAGES)}")
         system.build_template(ENVIRONMENT, self.folder)
-        progress("openmiosa up")
+        # The values are made now: whatever file changed last before this moment cannot hold them.
+        live_services = os.environ.get("LIVE") == "1"
+        self.services = live.LiveServices() if live_services else services.StandInServices(self.folder, ROOT, system.free_port())
+        self.progress(f"{self.services.description}; openmiosa up")
+        system.configure(self.folder, self.services.port, self.services.upstreams)
+        outside = threading.Thread(target=self.services.run_agent_outside, args=(self.proof,), daemon=True)
+        outside.start()
         self.system = system.start(ENVIRONMENT, self.folder, self.services.port)
         outside.join()
-        progress(f"examples/walkthrough.py against {self.system.base_url}\n")
+        self.progress(f"examples/walkthrough.py against {self.system.base_url}")
         status = self._walk()
         troubles = "; ".join(self.person.troubles) if self.person else ""
         self.proof.check(status == 0 and not troubles, "examples/walkthrough.py", f"exit status {status} {troubles}")
@@ -107,6 +106,10 @@ class Run:
         for log in [*self.folder.glob("*.log"), *self.folder.glob("state/log/*")]:
             shutil.copy(log, keep_logs / log.name)
 
+    def progress(self, text: str) -> None:
+        """What happens now, so that nobody waits in the dark."""
+        print(f"walkthrough [{time.time() - self.began:4.1f} s] {text}", flush=True)
+
     def _walk(self) -> int:
         assert self.services
         assert self.system
@@ -116,6 +119,7 @@ class Run:
                 r"the agent goes on in a loop$": self._note_the_agent,
                 r"^\s*rotated ": self.services.rotated,
                 r"press Enter": self._look,
+                r"still runs, with the same placeholders$": self._note_the_agent,
             },
         )
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
@@ -135,11 +139,6 @@ class Run:
         with proof.sandbox(self.system.base_url, self.system.api_key, "support-agent") as sandbox:
             proof.nothing_inside(self.proof, sandbox, self.services.values(), self.services.born)
         self._note_the_agent()
-
-
-def progress(text: str) -> None:
-    """What happens now, so that nobody waits in the dark."""
-    print(f"walkthrough: {text}", flush=True)
 
 
 def how_to_go_on() -> None:

@@ -59,7 +59,7 @@ class Person:
         if address and self.browser:
             browser, page = self.browser, address[0]
             # A browser is a program of its own: the walkthrough goes on printing meanwhile.
-            threading.Thread(target=self._guarded, args=(lambda: browser.consent(page),), daemon=True).start()
+            threading.Thread(target=self._guarded, args=(lambda: browser.consent(page), True), daemon=True).start()
         for pattern, action in self.reactions:
             if pattern.search(line):
                 self._guarded(action)
@@ -72,12 +72,14 @@ class Person:
         self.process.stdin.write(text)
         self.process.stdin.flush()
 
-    def _guarded(self, action: Callable[[], None]) -> None:
+    def _guarded(self, action: Callable[[], None], needed: bool = False) -> None:
         try:
             action()
-        except Exception as error:  # whatever goes wrong is shown and fails the run, after the agent was ended
+        except Exception as error:  # whatever goes wrong is shown and fails the run; most of it may wait until the agent has ended
             self.troubles.append(f"{type(error).__name__}: {error}")
             print(f"  (the person: {self.troubles[-1]})", file=sys.stderr, flush=True)
+            if needed:
+                self.stop()
 
 
 class Browser:
