@@ -55,7 +55,7 @@ impl<'a> Masker<'a> {
         for range in plain(text.as_bytes()) {
             out.push_str(&text[done..range.start]);
             match self.compiled.binding(&text[range.clone()]) {
-                Some(binding) => out.push_str(&format!("[placeholder:{}]", binding.name)),
+                Some(binding) => out.extend(["[placeholder:", &binding.name, "]"]),
                 None => out.push_str("[placeholder]"),
             }
             done = range.end;

@@ -34,17 +34,17 @@ pub struct PoolKey {
 /// Connections to upstreams.
 pub struct Pool {
     dialer: Arc<Dialer>,
-    shelves: Mutex<HashMap<Arc<str>, Arc<Shelf>>>,
+    racks: Mutex<HashMap<Arc<str>, Arc<Rack>>>,
 }
 
 /// The idle connections of one sandbox.
 #[derive(Default)]
-pub(crate) struct Shelf {
-    inner: Mutex<ShelfInner>,
+pub(crate) struct Rack {
+    inner: Mutex<RackInner>,
 }
 
 #[derive(Default)]
-struct ShelfInner {
+struct RackInner {
     closed: bool,
     floor: u64,
     idle: HashMap<(u64, Origin), Vec<Idle>>,
@@ -59,17 +59,17 @@ struct Idle {
 impl Pool {
     /// A pool that dials with `dialer`, and forgets idle connections while the runtime lives.
     pub fn new(dialer: Arc<Dialer>) -> Arc<Self> {
-        let pool = Arc::new(Self { dialer, shelves: Mutex::new(HashMap::new()) });
+        let pool = Arc::new(Self { dialer, racks: Mutex::new(HashMap::new()) });
         tokio::spawn(expire(Arc::downgrade(&pool)));
         pool
     }
 
     /// An idle connection that is still good under these rules, or a new one.
     pub async fn acquire(&self, key: &PoolKey, networks: &Networks) -> Result<Upstream, DialError> {
-        let shelf = self.shelf(&key.sandbox);
-        while let Some(upstream) = shelf.take(key.revision, &key.origin) {
+        let rack = self.rack(&key.sandbox);
+        while let Some(upstream) = rack.take(key.revision, &key.origin) {
             if upstream.is_usable() && self.dialer.permits(&key.origin, upstream.peer(), networks) {
-                return Ok(upstream.at_home(&shelf, key.revision, key.origin.clone()));
+                return Ok(upstream.at_home(&rack, key.revision, key.origin.clone()));
             }
         }
         self.connect(key, networks).await
@@ -78,32 +78,32 @@ impl Pool {
     /// A new connection, for a request that an idle one did not take.
     pub async fn connect(&self, key: &PoolKey, networks: &Networks) -> Result<Upstream, DialError> {
         let upstream = self.dialer.dial(&key.origin, networks).await?;
-        Ok(upstream.at_home(&self.shelf(&key.sandbox), key.revision, key.origin.clone()))
+        Ok(upstream.at_home(&self.rack(&key.sandbox), key.revision, key.origin.clone()))
     }
 
     /// Ends a sandbox's idle connections; those in use end when they are released.
     pub fn close_sandbox(&self, sandbox: &str) {
-        if let Some(shelf) = self.shelves.lock().remove(sandbox) {
-            shelf.close();
+        if let Some(rack) = self.racks.lock().remove(sandbox) {
+            rack.close();
         }
     }
 
     /// Ends a sandbox's connections of earlier binding revisions in the same way.
     pub fn close_older(&self, sandbox: &str, revision: u64) {
-        self.shelf(&Arc::from(sandbox)).raise_floor(revision);
+        self.rack(&Arc::from(sandbox)).raise_floor(revision);
     }
 
     /// Idle connections of a sandbox.
     pub fn idle(&self, sandbox: &str) -> usize {
-        self.shelves.lock().get(sandbox).map_or(0, |shelf| shelf.inner.lock().count)
+        self.racks.lock().get(sandbox).map_or(0, |rack| rack.inner.lock().count)
     }
 
-    fn shelf(&self, sandbox: &Arc<str>) -> Arc<Shelf> {
-        Arc::clone(self.shelves.lock().entry(Arc::clone(sandbox)).or_default())
+    fn rack(&self, sandbox: &Arc<str>) -> Arc<Rack> {
+        Arc::clone(self.racks.lock().entry(Arc::clone(sandbox)).or_default())
     }
 }
 
-impl Shelf {
+impl Rack {
     pub(crate) fn put(&self, revision: u64, origin: Origin, upstream: Upstream) {
         let mut inner = self.inner.lock();
         if inner.closed || revision < inner.floor || inner.count >= IDLE_PER_SANDBOX {
@@ -143,7 +143,7 @@ impl Shelf {
     }
 }
 
-impl ShelfInner {
+impl RackInner {
     fn retain(&mut self, keep: impl Fn(&(u64, Origin), &Idle) -> bool) {
         self.idle.retain(|key, idle| {
             idle.retain(|idle| keep(key, idle));
@@ -159,9 +159,9 @@ async fn expire(pool: Weak<Pool>) {
     loop {
         ticks.tick().await;
         let Some(pool) = pool.upgrade() else { return };
-        let shelves: Vec<_> = pool.shelves.lock().values().cloned().collect();
-        for shelf in shelves {
-            shelf.expire(Instant::now());
+        let racks: Vec<_> = pool.racks.lock().values().cloned().collect();
+        for rack in racks {
+            rack.expire(Instant::now());
         }
     }
 }

@@ -18,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{body::Body, dialer::Origin, error::DialError, meter::Meter, pool::Shelf};
+use crate::{body::Body, dialer::Origin, error::DialError, meter::Meter, pool::Rack};
 
 /// A response that is not read to its end within this time after release is not waited for.
 const SETTLE: Duration = Duration::from_secs(5);
@@ -31,7 +31,7 @@ pub struct Upstream {
     meter: Arc<Meter>,
     peer: SocketAddr,
     reused: bool,
-    home: Option<(Weak<Shelf>, u64, Origin)>,
+    home: Option<(Weak<Rack>, u64, Origin)>,
 }
 
 /// A request that got no response.
@@ -86,12 +86,12 @@ impl Upstream {
             return;
         }
         if self.sender.is_ready() {
-            self.shelve();
+            self.keep();
             return;
         }
         tokio::spawn(async move {
             if let Ok(Ok(())) = timeout(SETTLE, self.sender.ready()).await {
-                self.shelve();
+                self.keep();
             }
         });
     }
@@ -101,16 +101,16 @@ impl Upstream {
         self.sender.is_ready() && !self.sender.is_closed()
     }
 
-    pub(crate) fn at_home(mut self, shelf: &Arc<Shelf>, revision: u64, origin: Origin) -> Self {
-        self.home = Some((Arc::downgrade(shelf), revision, origin));
+    pub(crate) fn at_home(mut self, rack: &Arc<Rack>, revision: u64, origin: Origin) -> Self {
+        self.home = Some((Arc::downgrade(rack), revision, origin));
         self
     }
 
-    fn shelve(mut self) {
-        let Some((shelf, revision, origin)) = self.home.take() else { return };
-        if let Some(shelf) = shelf.upgrade() {
+    fn keep(mut self) {
+        let Some((rack, revision, origin)) = self.home.take() else { return };
+        if let Some(rack) = rack.upgrade() {
             self.reused = true;
-            shelf.put(revision, origin, self);
+            rack.put(revision, origin, self);
         }
     }
 }
@@ -141,7 +141,7 @@ impl fmt::Display for SendError {
 impl fmt::Debug for SendError {
     // A request can hold values; only the error is shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SendError").field("error", &self.error).field("retryable", &self.retryable()).finish()
+        f.debug_struct("SendError").field("error", &self.error).field("retryable", &self.retryable()).finish_non_exhaustive()
     }
 }
 

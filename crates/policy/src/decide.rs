@@ -1,4 +1,4 @@
-//! The decision: an explicit deny refuses in both modes, else audit_only passes, else an allow must match, else the default holds.
+//! The decision: an explicit deny refuses in both modes, else `audit_only` passes, else an allow must match, else the default holds.
 
 use std::{net::IpAddr, sync::Arc};
 

@@ -48,7 +48,7 @@ const SPECIAL6: &[Range6] = &[
     ([0xff00, 0, 0, 0, 0, 0, 0, 0], 8, "multicast"),
 ];
 
-/// Outside 2000::/3 and the NAT64 prefix nothing is assigned for general use.
+/// Outside `2000::/3` and the NAT64 prefix nothing is assigned for general use.
 const GLOBAL6: Range6 = ([0x2000, 0, 0, 0, 0, 0, 0, 0], 3, "global unicast");
 const NAT64: Range6 = ([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96, "NAT64");
 
@@ -108,10 +108,9 @@ pub(crate) fn embedded(address: Ipv6Addr) -> Vec<Ipv4Addr> {
     let pair = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     let last = pair(segments[6], segments[7]);
     match segments {
-        [0, 0, 0, 0, 0, 0 | 0xffff, ..] | [0, 0, 0, 0, 0xffff, 0, ..] => vec![last],
+        [0, 0, 0, 0, 0, 0 | 0xffff, ..] | [0, 0, 0, 0, 0xffff, 0, ..] | [0x64, 0xff9b, 0, ..] => vec![last],
         // The local prefix may put the address after 48 or after 96 bits; bits 64 to 71 stay zero in the former.
         [0x64, 0xff9b, 1, high, middle, low, ..] => vec![last, pair(high, (middle << 8) | (low >> 8))],
-        [0x64, 0xff9b, ..] => vec![last],
         [0x2002, high, low, ..] => vec![pair(high, low)],
         // A Teredo address names its server openly and its client with every bit turned.
         [0x2001, 0, high, low, ..] => vec![pair(high, low), pair(!segments[6], !segments[7])],

@@ -45,6 +45,9 @@ pub(crate) enum End {
 
 impl Answer {
     /// A status and a text.
+    ///
+    /// # Panics
+    /// When it is no status.
     pub fn text(status: u16, body: impl Into<Bytes>) -> Self {
         let status = StatusCode::from_u16(status).expect("a status");
         Self {
@@ -66,7 +69,7 @@ impl Answer {
     pub fn echo(request: &Recorded) -> Self {
         let mut text = format!("{} {}\n", request.method, request.path);
         for (name, value) in &request.headers {
-            text.push_str(&format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
+            text.extend([name.as_str(), ": ", &String::from_utf8_lossy(value.as_bytes()), "\n"]);
         }
         text.push('\n');
         text.push_str(&String::from_utf8_lossy(&request.body));

@@ -11,7 +11,7 @@ pub struct SnapshotBuilder {
 }
 
 impl SnapshotBuilder {
-    /// A snapshot in audit_only without rules and bindings, revision 1.
+    /// A snapshot in `audit_only` without rules and bindings, revision 1.
     pub fn new(sandbox: &str) -> Self {
         Self {
             value: json!({

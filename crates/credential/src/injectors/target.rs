@@ -28,15 +28,12 @@ fn unescaped(piece: &str) -> String {
     while let Some((front, behind)) = rest.split_once('%') {
         out.push_str(front);
         let code = behind.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()).map(char::from);
-        match code.filter(|code| code.is_ascii_alphanumeric() || "-._~".contains(*code)) {
-            Some(code) => {
-                out.push(code);
-                rest = &behind[2..];
-            }
-            None => {
-                out.push('%');
-                rest = behind;
-            }
+        if let Some(code) = code.filter(|code| code.is_ascii_alphanumeric() || "-._~".contains(*code)) {
+            out.push(code);
+            rest = &behind[2..];
+        } else {
+            out.push('%');
+            rest = behind;
         }
     }
     out.push_str(rest);
