@@ -14,7 +14,7 @@ use crate::{
     forward::forward,
     framing::{Findings, Guarded},
     identify::Connection,
-    record::Event,
+    record::{Event, visible_host},
     refusal::Refusal,
     relay::{self, Body},
     request::{self, Asked},
@@ -66,7 +66,7 @@ async fn answer(connection: &Arc<Connection>, findings: &Findings, mut request: 
     let (parts, incoming) = request.into_parts();
     event.reached(Stage::Request);
     if let Some(host) = connection.settled() {
-        name(&mut event, &host);
+        name(connection, &mut event, &host);
     }
     if let Some(violation) = refused_by_reader {
         return refuse(event, Refusal::because(violation.reason, violation.what));
@@ -78,6 +78,9 @@ async fn answer(connection: &Arc<Connection>, findings: &Findings, mut request: 
     let (body, kept) = upload::body(incoming, Arc::clone(&event.bytes_out));
     match forward(connection, &asked, &parts.headers, body, &kept, &mut event).await {
         Ok(forwarded) if asked.upgrade && forwarded.response.status() == StatusCode::SWITCHING_PROTOCOLS => upgrade::switch(forwarded, client_side, event),
+        Ok(forwarded) if forwarded.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            refuse(event, Refusal::because(Reason::UpstreamUnreachable, "the upstream changes the protocol unasked"))
+        }
         Ok(forwarded) => relay::respond(forwarded, event, kept, asked.upgrade),
         Err(refusal) => match findings.body() {
             // The upstream saw the body break off because it was we who cut it.
@@ -94,13 +97,13 @@ fn read(connection: &Connection, parts: &http::request::Parts, event: &mut Event
         return Err(verdict.clone());
     }
     let asked = request::parse(connection, parts)?;
-    name(event, &asked.target);
+    name(connection, event, &asked.target);
     Ok(asked)
 }
 
-fn name(event: &mut Event, target: &Target) {
+fn name(connection: &Connection, event: &mut Event, target: &Target) {
     event.call.host = match target {
-        Target::Name(host) => host.as_str().into(),
+        Target::Name(host) => visible_host(&connection.sandbox, host.as_str()),
         Target::Literal(address) => address.to_string().into(),
     };
 }

@@ -163,6 +163,8 @@ async fn send(
     let first_byte = upstream.first_byte();
     tokio::pin!(first_byte);
     let mut gate = Some(gate);
+    // Said before it is known: a call that ends here must not seem to have sent nothing.
+    event.reached(Stage::Sent);
     let started = Instant::now();
     let result = {
         let sending = upstream.send(request);
@@ -172,10 +174,7 @@ async fn send(
                 biased;
                 () = exchange.cut.cancelled() => return Err(Refusal::cut()),
                 result = &mut sending => break result,
-                () = &mut first_byte, if gate.is_some() => {
-                    gate = None;
-                    event.reached(Stage::Sent);
-                }
+                () = &mut first_byte, if gate.is_some() => gate = None,
                 () = sleep_until(started + FIRST_BYTE_LIMIT), if gate.is_some() => return Err(Refusal::because(Reason::UpstreamTimeout, "the upstream takes no bytes")),
                 () = sleep_until(started + limit), if gate.is_none() => return Err(Refusal::because(Reason::UpstreamTimeout, "no response head in time")),
             }

@@ -2,16 +2,29 @@
 
 use std::io;
 
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
-use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs};
+use rustix::{
+    mm::{MlockAllFlags, mlockall},
+    process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit},
+    thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs},
+};
 
 /// Not dumpable, no core, no new privileges, no capabilities; memory locked where the limit allows it.
 pub fn process() -> io::Result<()> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     set_no_new_privs(true)?;
+    lock_memory();
     drop_capabilities()?;
     Ok(())
+}
+
+/// Keeps values out of swap where the limit on locked memory allows it. A limit that is too low would make
+/// later allocations fail, so it is all or nothing.
+fn lock_memory() {
+    let unlimited = Rlimit { current: None, maximum: None };
+    let allowed = setrlimit(Resource::Memlock, unlimited).is_ok() || getrlimit(Resource::Memlock).current.is_none();
+    let locked = allowed && mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT).is_ok();
+    tracing::info!(locked, "memory locking (without it values may reach swap)");
 }
 
 fn drop_capabilities() -> io::Result<()> {

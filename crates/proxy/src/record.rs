@@ -8,6 +8,7 @@ use std::{
     time::Instant,
 };
 
+use openmiosa_credential::Masker;
 use openmiosa_journal::JournalError;
 use openmiosa_link::{
     Reason, Text,
@@ -185,6 +186,15 @@ impl Drop for Event {
         self.decide(Action::ClientCancel, 0, |_| {});
         self.end(end);
     }
+}
+
+/// A host as it may be recorded: a placeholder in a name is named, not repeated (S-06).
+pub fn visible_host(sandbox: &Sandbox, host: &str) -> Text {
+    if !host.contains("miosa-tok-") {
+        return host.into();
+    }
+    let state = sandbox.state();
+    state.map_or_else(|| "[placeholder]".into(), |state| Masker::new(&state.compiled, &[]).mask(host).into())
 }
 
 /// The time now, as records write it.

@@ -1,6 +1,7 @@
 //! What a request asks, read once and strictly. Decision, upstream request and record all come from this.
 
 use http::{HeaderMap, Method, Version, header, request::Parts};
+use openmiosa_credential::scan::find_in;
 use openmiosa_link::Reason;
 use openmiosa_policy::{CanonicalPath, HostPort, Request, Target, path};
 
@@ -89,6 +90,9 @@ fn authority(connection: &Connection, parts: &Parts) -> Result<Target, Refusal> 
         return Err(Refusal::because(Reason::AuthorityMismatch, "the Host header names another port"));
     }
     connection.agree(&named.target)?;
+    if !find_in(named.target.to_string().as_bytes()).is_empty() {
+        return Err(Refusal::because(Reason::SecretUnbound, "a placeholder in the host's name"));
+    }
     Ok(named.target)
 }
 

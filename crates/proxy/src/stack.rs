@@ -15,7 +15,7 @@ use crate::{
     hello::{self, Protocol},
     identify::{Connection, Destination},
     prefixed::Prefixed,
-    record::Event,
+    record::{Event, visible_host},
     refusal::Refusal,
     sandbox::Sandbox,
     terminate,
@@ -38,7 +38,7 @@ pub async fn serve(gateway: Arc<Gateway>, sandbox: Arc<Sandbox>, accepted: Accep
     // Identify: the listener said which sandbox, the synthetic address says which name (identify.rs).
     let target = Destination::of(&sandbox, destination.ip());
     attempt.call.host = match &target {
-        Destination::Name(host) => host.as_str().into(),
+        Destination::Name(host) => visible_host(&sandbox, host.as_str()),
         Destination::Unassigned(address) => address.to_string().into(),
         Destination::Literal(address) => address.to_string().into(),
     };

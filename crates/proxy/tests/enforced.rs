@@ -16,6 +16,7 @@ use kit::{SANDBOX, World, received};
 use openmiosa_link::ClientError;
 use openmiosa_testkit::{Answer, RecordingUpstream, SnapshotBuilder, TestCa, placeholder, until};
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
 
 const OK: &str = "ok.test";
 
@@ -147,6 +148,18 @@ async fn a_request_that_waits_for_its_head_is_cut_too() {
     world.put(bound(2).authority(&TestCa::new()).deny(OK)).await.expect("denied");
     let reply = waiting.await.expect("answered");
     assert_eq!((reply.status, &world.wait_records("outcome", 1).await[0]["end"]), (403, &json!("cut_by_policy")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn v03_an_upload_stops_when_its_host_is_denied() {
+    let (world, upstream) = world(|_| Answer::text(200, "")).await;
+    let sandbox = world.sandbox(bound(1)).await;
+    let mut stream = sandbox.tls(OK).await;
+    stream.write_all(b"POST / HTTP/1.1\r\nHost: ok.test\r\nContent-Length: 1000000\r\n\r\nfirst").await.expect("sent");
+    until("the upload is under way", || world.gateway.sandbox(SANDBOX).is_some_and(|inside| inside.live.count() == 1)).await;
+    assert_eq!(world.put(bound(2).authority(&sandbox.ca).deny(OK)).await.expect("denied")["cut"], 1);
+    assert_eq!(world.wait_records("outcome", 1).await[0]["end"], "cut_by_policy");
+    assert!(upstream.requests().is_empty(), "the upstream never got the whole of it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -254,6 +254,16 @@ async fn h18_a_giant_head_is_too_large() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn s06_a_placeholder_in_a_host_name_is_refused_and_never_repeated() {
+    let (world, upstream) = world().await;
+    let sandbox = world.sandbox(snapshot()).await;
+    let reply = sandbox.get(&format!("{}.no.test", placeholder(1)), "/", &[]).await;
+    assert!(reply.status == 403 && !reply.body.contains("miosa-tok-"), "{}", reply.body);
+    assert_eq!(world.decision().await["host"], "[placeholder:key].no.test");
+    assert_refused(&world, &upstream, "secret-unbound", 403).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rules_of_method_and_path_are_decided_for_each_request() {
     let (world, upstream) = world().await;
     let sandbox = world.sandbox(SnapshotBuilder::new(SANDBOX).enforce().rule("allow", OK, json!({"methods": ["GET"], "path_glob": "/v1/*"}))).await;

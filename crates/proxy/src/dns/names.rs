@@ -29,6 +29,7 @@ pub struct Names {
 struct Entry {
     host: Host,
     last_used: Instant,
+    connected: Option<Instant>,
     /// Since when, and how often, it was asked for without being connected to.
     asked_since: Option<Instant>,
     asked: u64,
@@ -52,7 +53,7 @@ impl Names {
             Some(entry) if entry.host != *host => self.by_slot.remove(&slot).and_then(Entry::unused),
             _ => None,
         };
-        let entry = self.by_slot.entry(slot).or_insert_with(|| Entry { host: host.clone(), last_used: now, asked_since: None, asked: 0 });
+        let entry = self.by_slot.entry(slot).or_insert_with(|| Entry::new(host, now));
         entry.last_used = now;
         entry.asked_since.get_or_insert(now);
         entry.asked += 1;
@@ -63,6 +64,7 @@ impl Names {
     pub fn connect(&mut self, address: Ipv4Addr, now: Instant) -> Option<Host> {
         let entry = self.by_slot.get_mut(&slot_of(address)?)?;
         entry.last_used = now;
+        entry.connected = Some(now);
         entry.asked_since = None;
         entry.asked = 0;
         Some(entry.host.clone())
@@ -74,14 +76,21 @@ impl Names {
         let Some(slot) = slot_of(address) else { return false };
         let ours = !self.by_slot.contains_key(&slot) && (0..PROBES).any(|probe| slot_for(host, probe) == slot);
         if ours {
-            self.by_slot.insert(slot, Entry { host: host.clone(), last_used: now, asked_since: None, asked: 0 });
+            self.by_slot.insert(slot, Entry::new(host, now));
         }
         ours
     }
 
     /// Takes out what was asked for, never connected to, and whose window has ended.
     pub fn end_windows(&mut self, window: Duration, now: Instant) -> Vec<Unused> {
-        self.by_slot.values_mut().filter(|entry| entry.asked_since.is_some_and(|since| now.duration_since(since) >= window)).filter_map(Entry::take_unused).collect()
+        let ended = |entry: &&mut Entry| entry.asked_since.is_some_and(|since| now.duration_since(since) >= window);
+        let mut unused = Vec::new();
+        for entry in self.by_slot.values_mut().filter(ended) {
+            // A client that asks again for a name that it has just connected to is no news.
+            let in_use = entry.connected.zip(entry.asked_since).is_some_and(|(connected, since)| connected + window >= since);
+            unused.extend(entry.take_unused().filter(|_| !in_use));
+        }
+        unused
     }
 
     fn place(&self, host: &Host, now: Instant) -> Option<u32> {
@@ -94,6 +103,10 @@ impl Names {
 }
 
 impl Entry {
+    fn new(host: &Host, now: Instant) -> Self {
+        Self { host: host.clone(), last_used: now, connected: None, asked_since: None, asked: 0 }
+    }
+
     fn take_unused(&mut self) -> Option<Unused> {
         self.asked_since.take()?;
         Some(Unused { host: self.host.clone(), count: std::mem::take(&mut self.asked) })
@@ -169,5 +182,14 @@ mod tests {
         assert_eq!(names.end_windows(window, now + Duration::from_secs(9)), vec![]);
         assert_eq!(names.end_windows(window, now + window), vec![Unused { host: host("data.evil.test"), count: 3 }]);
         assert_eq!(names.end_windows(window, now + window), vec![]);
+    }
+
+    #[test]
+    fn d01_asking_again_for_a_name_in_use_is_no_news() {
+        let (mut names, now, window) = (Names::default(), Instant::now(), Duration::from_secs(10));
+        let (used, _) = names.ask(&host("api.openai.com"), now);
+        names.connect(used.expect("an address"), now);
+        names.ask(&host("api.openai.com"), now + Duration::from_secs(5));
+        assert_eq!(names.end_windows(window, now + Duration::from_secs(20)), vec![]);
     }
 }

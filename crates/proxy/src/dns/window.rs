@@ -8,7 +8,11 @@ use std::{
 use openmiosa_link::records::{Action, Stage};
 
 use super::names::Unused;
-use crate::{gateway::Gateway, record::Event, sandbox::Sandbox};
+use crate::{
+    gateway::Gateway,
+    record::{Event, visible_host},
+    sandbox::Sandbox,
+};
 
 /// Ends windows until the gateway stops.
 pub async fn run(gateway: Arc<Gateway>) {
@@ -40,7 +44,7 @@ pub fn flush_one(gateway: &Arc<Gateway>, sandbox: &Sandbox, window: Duration) {
 /// Writes one such record.
 pub fn record(gateway: &Arc<Gateway>, sandbox: &Sandbox, unused: &Unused) {
     let mut event = Event::open(gateway, sandbox, 53, "dns");
-    event.call.host = unused.host.as_str().into();
+    event.call.host = visible_host(sandbox, unused.host.as_str());
     event.decide(Action::Stub, 0, |decision| {
         decision.stage = Stage::Decided;
         decision.count = unused.count;
