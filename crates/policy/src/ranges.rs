@@ -107,17 +107,20 @@ pub(crate) fn embedded(address: Ipv6Addr) -> Vec<Ipv4Addr> {
     let segments = address.segments();
     let pair = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     let last = pair(segments[6], segments[7]);
-    match segments {
-        [0, 0, 0, 0, 0, 0 | 0xffff, ..] | [0, 0, 0, 0, 0xffff, 0, ..] | [0x64, 0xff9b, 0, ..] => vec![last],
-        // The local prefix may put the address after 48 or after 96 bits; bits 64 to 71 stay zero in the former.
-        [0x64, 0xff9b, 1, high, middle, low, ..] => vec![last, pair(high, (middle << 8) | (low >> 8))],
-        [0x2002, high, low, ..] => vec![pair(high, low)],
-        // A Teredo address names its server openly and its client with every bit turned.
-        [0x2001, 0, high, low, ..] => vec![pair(high, low), pair(!segments[6], !segments[7])],
-        // ISATAP interface identifiers end in the IPv4 address.
-        [_, _, _, _, 0 | 0x200, 0x5efe, ..] => vec![last],
-        _ => Vec::new(),
+    let mut found = Vec::new();
+    // Compatible, mapped, translated and NAT64 forms, and ISATAP interface identifiers, end in the IPv4 address.
+    if matches!(segments, [0, 0, 0, 0, 0, 0 | 0xffff, ..] | [0, 0, 0, 0, 0xffff, 0, ..] | [0x64, 0xff9b, ..] | [_, _, _, _, 0 | 0x200, 0x5efe, ..]) {
+        found.push(last);
     }
+    match segments {
+        // A local NAT64 prefix may also put the address right behind its 48 bits, around bits 64 to 71, which stay zero.
+        [0x64, 0xff9b, 1, high, middle, low, ..] => found.push(pair(high, (middle << 8) | (low >> 8))),
+        [0x2002, high, low, ..] => found.push(pair(high, low)),
+        // A Teredo address names its server openly and its client with every bit turned.
+        [0x2001, 0, high, low, ..] => found.extend([pair(high, low), pair(!segments[6], !segments[7])]),
+        _ => {}
+    }
+    found
 }
 
 fn in4(address: Ipv4Addr, (first, length, _): &Range4) -> bool {

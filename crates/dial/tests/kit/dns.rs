@@ -38,7 +38,7 @@ impl NameServer {
             let mut buffer = [0; 1500];
             while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
                 let Ok(query) = Message::from_vec(&buffer[..length]) else { continue };
-                let answer = answer(query, &script, &counted);
+                let answer = answer(&query, &script, &counted);
                 socket.send_to(&answer.to_vec().expect("an answer"), from).await.expect("sent");
             }
         });
@@ -50,7 +50,7 @@ impl NameServer {
     }
 }
 
-fn answer(query: Message, script: &impl Fn(&str, usize) -> Reply, counted: &AtomicUsize) -> Message {
+fn answer(query: &Message, script: &impl Fn(&str, usize) -> Reply, counted: &AtomicUsize) -> Message {
     let mut answer = Message::response(query.metadata.id, query.metadata.op_code);
     answer.metadata.message_type = MessageType::Response;
     answer.metadata.response_code = ResponseCode::NoError;
