@@ -142,7 +142,7 @@ def test_a_lockdown_without_rules_says_which_command_to_run(cli, server):
     details = {"observed": [{"host": "api.openai.com", "count": 3}, {"host": "api.github.com", "count": 2}]}
     server.answers("POST", "/egress/lockdown", {"error": {"code": "NO_RULES", "message": "no rules", "details": details}}, 409)
     said = " ".join(cli("network", "lockdown", "-s", "agent", code=1).stderr.split())
-    assert "openmiosa network lockdown --sandbox … api.openai.com api.github.com" in said
+    assert "Do: openmiosa network lockdown -s agent api.openai.com api.github.com" in said
 
 
 def test_the_whole_tenant_is_changed_only_when_it_is_named(cli, server):

@@ -114,4 +114,4 @@ def _table(cells: Iterable[Sequence[object]], heads: Sequence[str]) -> None:
     with console.capture() as drawn:
         console.print(table)
     # Printed by us: the library would end the process with 1 when the reader has gone.
-    print(drawn.get(), end="")
+    print("\n".join(line.rstrip() for line in drawn.get().splitlines()))

@@ -24,13 +24,13 @@ from ..models.event import plain
 WIDTH = 80
 
 
-def failure(error: MiosaError, *, as_json: bool = False) -> int:
+def failure(error: MiosaError, tokens: Sequence[str]) -> int:
     """Print an error; gives the exit code that goes with it."""
-    if as_json:
+    if "--json" in tokens:
         print(json.dumps({"error": _record(error)}), file=sys.stderr)
     else:
         _say("Error", error.message if isinstance(error, APIError) else str(error))
-        for label, text in _advice(error):
+        for label, text in _advice(error, tokens):
             _say(label, text)
     return _code(error)
 
@@ -48,9 +48,9 @@ def _code(error: MiosaError) -> int:
     return 3 if isinstance(error, TransportError) else 1
 
 
-def _advice(error: MiosaError) -> list[tuple[str, str]]:
+def _advice(error: MiosaError, tokens: Sequence[str]) -> list[tuple[str, str]]:
     lines = [("Fault", _fault(error))]
-    if (todo := _todo(error)) is not None:
+    if (todo := _todo(error, tokens)) is not None:
         lines.append(("Do", todo))
     if isinstance(error, NoRulesError) and error.observed:
         lines.insert(1, ("Seen", ", ".join(f"{one.host} ({one.count})" for one in error.observed)))
@@ -72,10 +72,10 @@ def _fault(error: MiosaError) -> str:
     return "the sandbox's command" if isinstance(error, CommandFailedError) else "the request's"
 
 
-def _todo(error: MiosaError) -> str | None:
+def _todo(error: MiosaError, tokens: Sequence[str]) -> str | None:
     if isinstance(error, NoRulesError):
         hosts = " ".join(one.host for one in error.observed)
-        known = f"openmiosa network lockdown --sandbox … {hosts}"
+        known = f"openmiosa {' '.join(token for token in tokens if not token.startswith('--json'))} {hosts}"
         return known if hosts else "run the agent first, or name the hosts; --close-all closes everything"
     if isinstance(error, RateLimitError) and error.retry_after is not None:
         return f"try again in {error.retry_after:g} s"

@@ -1,5 +1,6 @@
 """Runs a command and turns what goes wrong into a message and an exit code."""
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,10 @@ DONE, REFUSED, USAGE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
 def run(tokens: Sequence[str]) -> int:
     """Run the command; gives the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What the terminal's encoding lacks is shown in another way rather than ending the command.
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
@@ -27,7 +32,7 @@ def run(tokens: Sequence[str]) -> int:
         report.usage(str(error), tokens)
         return USAGE
     except MiosaError as error:
-        return report.failure(error, as_json="--json" in tokens)
+        return report.failure(error, tokens)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

@@ -48,7 +48,8 @@ def list_secrets(sandbox: Sandbox = None, *, common: Common = DEFAULTS) -> None:
     with client(common) as api:
         found = _secrets(api, sandbox).list()
     cells = [
-        (one.name, one.type, one.status, one.preview, one.expose_as_env, one.bound_hosts, output.ago(one.last_used_at)) for one in found
+        (one.name, one.type, one.status, one.preview, one.expose_as_env, one.bound_hosts or "nowhere yet", output.ago(one.last_used_at))
+        for one in found
     ]
     output.rows(found, cells, ("name", "type", "status", "ends", "variable", "hosts", "used"), common, empty="No secrets yet.")
 
