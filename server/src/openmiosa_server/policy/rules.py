@@ -82,7 +82,8 @@ def canonical_glob(glob: str | None) -> str | None:
     plain = urllib.parse.unquote(glob, errors="replace")
     if not plain.isprintable() or "%" in plain or "\\" in plain or "\ufffd" in plain:
         raise RuleError("path_glob has an escape that no canonical path has")
-    if any(segment.partition(";")[0] in (".", "..") for segment in plain.split("/")):
+    bare = (segment.partition(";")[0] for segment in plain.split("/"))
+    if any(segment and not segment.strip(". ") for segment in bare):
         raise RuleError("path_glob has dot segments; write the path as it is after they are resolved")
     return glob
 
