@@ -59,5 +59,10 @@ def variable(pid: int, name: str) -> str:
     return ""
 
 
+def name(pid: int) -> str:
+    """Its name and number, for messages."""
+    return f"{Path(f'/proc/{pid}/comm').read_text().strip()} ({pid})"
+
+
 def _pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdecimal()]

@@ -127,7 +127,12 @@ def nothing_inside(proof: Proof, sandbox: Sandbox, values: list[str], born: floa
         f"{looked.files_read} files read, {looked.files_older} older than the values"
     )
     proof.check(not leaks and agent == still, f"real values inside ({len(values)} sought)", where or f"none in {scope}")
-    proof.check(not looked.unreadable, "everything could be read", "; ".join(looked.unreadable[:3]) or "yes")
+    notes = ["yes"]
+    if looked.closed:
+        notes.append(f"memory of {', '.join(looked.closed)} by process_vm_readv")
+    if looked.foreign:
+        notes.append(f"{looked.foreign} folders of other users are closed to the agent as well")
+    proof.check(not looked.unreadable, "everything could be read", "; ".join(looked.unreadable[:3] or notes))
 
 
 class Planted:

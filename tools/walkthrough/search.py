@@ -1,12 +1,14 @@
 """Searches a sandbox from outside for byte strings: its files, its environments, and the memory of all its processes."""
 
-import io
 import os
 import stat
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tools.walkthrough import processes
+from tools.walkthrough.memory import Memory
 
 CHUNK = 32 * 2**20
 # No needle is longer, so that one on the border of two chunks is seen in the second.
@@ -36,6 +38,8 @@ class Findings:
     memory_bytes: int = 0
     files_read: int = 0
     files_older: int = 0
+    foreign: int = 0
+    closed: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
 
@@ -49,22 +53,31 @@ class Search:
         self._grep = ["grep", "--text", "--fixed-strings", f"--file=/proc/self/fd/{self._patterns}", "--only-matching"]
         self.findings = Findings()
 
-    def sandbox(self, processes: list[int], born: float) -> Findings:
+    def sandbox(self, pids: list[int], born: float) -> Findings:
         """Search every process of a sandbox, and its file system as its processes see it.
 
         A file whose inode last changed before the values were made (`born`) cannot hold them: nobody can set that time.
         """
-        for pid in processes:
+        for pid in pids:
             self.findings.processes += 1
-            for name in ("environ", "cmdline"):
-                self._bytes(Path(f"/proc/{pid}/{name}").read_bytes(), name, f"process {pid}")
+            self._variables(pid)
             self._memory(pid)
             self._unlinked(pid)
-        self._files(Path(f"/proc/{processes[0]}/root"), born)
+        self._files(Path(f"/proc/{pids[0]}/root"), born)
         return self.findings
+
+    def _variables(self, pid: int) -> None:
+        try:
+            for name in ("environ", "cmdline"):
+                self._bytes(Path(f"/proc/{pid}/{name}").read_bytes(), name, f"process {pid}")
+        except PermissionError:
+            # It has closed its files in /proc to everyone; its environment lies in its memory, which is read all the same.
+            self.findings.closed.append(processes.name(pid))
 
     def _unlinked(self, pid: int) -> None:
         """Files that have no name any more but are still open."""
+        if processes.name(pid) in self.findings.closed:
+            return
         for descriptor in os.listdir(f"/proc/{pid}/fd"):
             path = f"/proc/{pid}/fd/{descriptor}"
             facts = os.stat(path)
@@ -72,7 +85,7 @@ class Search:
                 self._bytes(Path(path).read_bytes(), "unlinked file", f"process {pid}, descriptor {descriptor}")
 
     def _memory(self, pid: int) -> None:
-        with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        with open(f"/proc/{pid}/maps") as maps, Memory(pid) as memory:
             for line in maps:
                 span, access, *_, name = [*line.split(None, 5), ""][:6]
                 if not access.startswith("r") or name.strip() in KERNEL_PAGES:
@@ -84,11 +97,10 @@ class Search:
                 except OSError as error:
                     self.findings.unreadable.append(f"process {pid} {line.strip()}: {error.strerror}")
 
-    def _mapping(self, memory: io.FileIO, start: int, end: int, where: str) -> None:
+    def _mapping(self, memory: Memory, start: int, end: int, where: str) -> None:
         position = start
         while position < end:
-            memory.seek(position)
-            data = memory.read(min(CHUNK, end - position))
+            data = memory.read(position, min(CHUNK, end - position))
             if not data:
                 return
             self.findings.memory_bytes += len(data)
@@ -125,7 +137,7 @@ class Search:
             try:
                 entries = list(os.scandir(folder))
             except OSError as error:
-                self.findings.unreadable.append(f"{folder}: {error.strerror}")
+                self._closed_folder(folder, error)
                 continue
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
@@ -139,6 +151,14 @@ class Search:
                     self.findings.files_older += 1
                 else:
                     yield entry.path
+
+    def _closed_folder(self, folder: str, error: OSError) -> None:
+        facts = os.stat(folder)
+        if isinstance(error, PermissionError) and facts.st_uid != os.getuid():
+            # Only an ordinary user meets these, and then the agent has the same id: it cannot look or write there either.
+            self.findings.foreign += 1
+        else:
+            self.findings.unreadable.append(f"{folder}: {error.strerror}")
 
     def _grep_files(self, root: Path, paths: list[str]) -> None:
         if not paths:
