@@ -92,15 +92,15 @@ class _Server(uvicorn.Server):
         yield
 
 
-def hand_over(key: str | None) -> None:
+def hand_over(key: str) -> None:
     """Give the first admin key to whoever started this server, in a file made for nobody else to read."""
-    if key is None:
-        return
     target = os.environ.get("OPENMIOSA_BOOTSTRAP_KEY_FILE")
     if target is None:
-        raise OSError(
-            "this is the first start, and OPENMIOSA_BOOTSTRAP_KEY_FILE does not say where the first admin key goes; use `openmiosa up`"
-        )
-    descriptor = os.open(Path(target), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        raise OSError("a first start needs OPENMIOSA_BOOTSTRAP_KEY_FILE, the file for the first admin key; `openmiosa up` sees to it")
+    # What lies there is of a start that ended before its key was made.
+    Path(target).unlink(missing_ok=True)
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(key + "\n")
+        file.flush()
+        os.fsync(file.fileno())

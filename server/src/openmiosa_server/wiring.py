@@ -55,7 +55,7 @@ class System:
         await database.open()
         await database.migrate()
         identity = Identity(database)
-        serving.hand_over(await identity.bootstrap())
+        await identity.bootstrap(serving.hand_over)
         envelopes = Envelopes(database, await _key(settings, places, database))
         await envelopes.open()
         publisher = Publisher(database, envelopes, EgressClient(places.run / "egressd.sock"))

@@ -1,6 +1,7 @@
 """Identity: keys, who holds them, and whether they may."""
 
 import time
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -28,8 +29,11 @@ class Identity:
         self._database = database
         self._noted: dict[str, float] = {}
 
-    async def bootstrap(self) -> str | None:
-        """Make the first tenant and its admin key, and return the key; None when there are keys already."""
+    async def bootstrap(self, deliver: Callable[[str], None] = lambda token: None) -> str | None:
+        """Make the first tenant and its admin key, and return the key; None when there are keys already.
+
+        `deliver` gets the key before the commit, so that a key whose hand-over fails is not made.
+        """
         token = tokens.mint()
         async with self._database.begin() as tx:
             if (await tx.execute(select(func.count()).select_from(api_keys))).scalar_one():
@@ -49,6 +53,7 @@ class Identity:
                 resource_id=row["id"],
                 metadata={"name": "admin", "first": True},
             )
+            deliver(token)
         return token
 
     async def authenticate(self, token: str, *, request: RequestInfo | None = None) -> Principal:
