@@ -21,7 +21,6 @@ from .transport import Transport
 # The server says something at least every 20 s; after this silence the connection is taken for dead.
 SILENCE_SECONDS = 45.0
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
-POLL_SECONDS = 1.0
 # How many ids are remembered to drop what comes twice around a reconnection.
 REMEMBERED = 4096
 BEGINNING = "1970-01-01T00:00:00Z"

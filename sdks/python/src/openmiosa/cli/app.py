@@ -9,7 +9,7 @@ EPILOGUE = (
     "Exit codes: 0 done, 1 refused by the server, 2 usage, 3 unreachable; exec passes on the command's."
 )
 PURPOSE = "Agents in sandboxes use real credentials that they never hold."
-app = App(name="openmiosa", help=PURPOSE, version=__version__, help_epilogue=EPILOGUE)
+app = App(name="openmiosa", help=PURPOSE, version=__version__, help_epilogue=EPILOGUE, help_format="plaintext")
 
 for _name, _help in {
     "sandbox": "Create, use and remove sandboxes.",

@@ -1,7 +1,6 @@
 """Commands of the server's own machine: they come with openmiosa-server and are found by their entry points."""
 
 import sys
-from importlib import metadata
 from typing import Any
 
 GROUP = "openmiosa.commands"
@@ -18,13 +17,20 @@ def offers(name: str) -> bool:
 
 def find(name: str) -> Any:
     """The function of an installed command, None when there is none."""
-    found = metadata.entry_points(group=GROUP, name=name)
+    found = _entry_points(name)
     return next(iter(found)).load() if found else None
 
 
 def installed(name: str) -> bool:
     """Whether a command of that name is there, without loading it."""
-    return bool(metadata.entry_points(group=GROUP, name=name))
+    return bool(_entry_points(name))
+
+
+def _entry_points(name: str) -> Any:
+    # Imported here: it is slow, and most commands are not of the host.
+    from importlib import metadata
+
+    return metadata.entry_points(group=GROUP, name=name)
 
 
 def run(name: str, arguments: list[str]) -> int:

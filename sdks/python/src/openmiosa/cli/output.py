@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from .._text import plain
 from ..models import Record
-from ..models.event import plain
 from .options import Common
 
 WIDTH = 80

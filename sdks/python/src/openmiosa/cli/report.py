@@ -5,6 +5,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 
+from .._text import plain
 from ..errors import (
     APIError,
     AuthenticationError,
@@ -19,7 +20,6 @@ from ..errors import (
     TransportError,
     UnexpectedReplyError,
 )
-from ..models.event import plain
 
 WIDTH = 80
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from .._text import plain
 from .record import Record
 
 
@@ -71,8 +72,3 @@ class Event(Record):
 
     def __str__(self) -> str:
         return f"[audit] {plain(self.action)} {plain(self.host)} HTTP {self.status_code} secrets={plain(','.join(self.swapped)) or 'none'}"
-
-
-def plain(text: str) -> str:
-    """Text that a sandbox chose, safe to print on a terminal: what steers it, or turns the direction of writing, is escaped."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
