@@ -22,6 +22,7 @@ def surrounding() -> Iterator[tuple[Internet, Names]]:
 def world(surrounding: tuple[Internet, Names]) -> Iterator[World]:
     """The system, shared by all tests that do not break it."""
     with make_world(*surrounding) as made:
+        made.add_tenant()
         yield made
 
 

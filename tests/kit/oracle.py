@@ -10,6 +10,7 @@ G6 no canary in database, journal, logs, metrics or run folder
 
 import collections
 import json
+import re
 from typing import Any
 
 import httpx2
@@ -83,10 +84,17 @@ class Row:
         return self.run(f"curl -s -m 10 {quoted}").stdout
 
     def probe(self, do: str, **asked: Any) -> Any:
-        """One attempt of the probe; `$PH` in `send` is expanded inside."""
-        written = json.dumps({"do": do, **asked}).replace("'", "'\\''")
-        expanded = written.replace("$PH2", "'\"$PH2\"'").replace("$PH", "'\"$PH\"'") if "$PH" in written else written
-        return parsed(self.run(f"python3 /workspace/probe.py '{expanded}'").stdout)
+        """One attempt of the probe; `$PH` in it is expanded inside."""
+        return parsed(self.run(_probing(do, asked)).stdout)
+
+    def probes(self, attempts: list[dict[str, Any]]) -> list[Any]:
+        """Several attempts, one after another, in one command."""
+        commands = [_probing(attempt["do"], {key: value for key, value in attempt.items() if key != "do"}) for attempt in attempts]
+        return [parsed(line) for line in self.run("; ".join(commands), timeout=120).stdout.splitlines()]
+
+    def start_probe(self, do: str, **asked: Any) -> None:
+        """An attempt that goes on in the background."""
+        self.sandbox.processes.start(_probing(do, asked))
 
     def expect(
         self, host: str, action: str, reason: str | None = None, *, times: int = 1, dialled: bool | None = None, asked: bool = False
@@ -192,6 +200,12 @@ class Row:
         metrics = httpx2.get(f"{self.world.system.base_url}/metrics").content
         sightings += self._finder().in_bytes(metrics, "metrics")
         return [f"G6 {said(sighting)}" for sighting in sightings]
+
+
+def _probing(do: str, asked: dict[str, Any]) -> str:
+    written = json.dumps({"do": do, **asked}).replace("'", "'\\''")
+    # The shell expands the variables between the quotes.
+    return "python3 /workspace/probe.py '" + re.sub(r"[$](PH\w*)", r"""'"$\1"'""", written) + "'"
 
 
 def said(sighting: Sighting) -> str:

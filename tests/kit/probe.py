@@ -5,6 +5,7 @@ python3 probe.py '{"do": "tls", "host": "ok.test", "sni": "ok.test", "send": "GE
 
 import errno
 import json
+import os
 import socket
 import ssl
 import struct
@@ -41,8 +42,11 @@ def tls(host, port=443, sni=None, send="", verify=True, **_):
         return {"received": everything(stream), "names": names}
 
 
-def vanish(host, port, sni=None, send="", stage="request", **_):
-    """Reset the connection at a stage: `accepted`, `hello` (after the ClientHello) or `request` (after its bytes)."""
+def vanish(host, port, sni=None, send="", stage="request", when=None, **_):
+    """Reset the connection at a stage: `accepted`, `hello` (after the ClientHello) or `request` (after its bytes).
+
+    With `when` it waits for that file before the reset.
+    """
     raw = socket.create_connection((host, port), TIMEOUT)
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     if stage == "hello":
@@ -59,6 +63,8 @@ def vanish(host, port, sni=None, send="", stage="request", **_):
         if stage == "half-close":
             raw.shutdown(socket.SHUT_WR)
         raw = stream
+    while when and not os.path.exists(when):
+        time.sleep(0.01)
     raw.close()
     return {"stage": stage}
 

@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import shutil
+import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +14,8 @@ from typing import Any
 
 import httpx2
 from openmiosa import Miosa
+from openmiosa_server.db import new_id
+from openmiosa_server.identity import SCOPES, tokens
 from openmiosa_server.supervise import layout
 from openmiosa_server.testing import System
 
@@ -55,6 +58,30 @@ class World:
         self.system.start()
         self.client = self.connect()
         return self
+
+    def restart(self) -> None:
+        """Stop everything and start it again on the same state."""
+        self.client.close()
+        self.system.stop()
+        (self.system.state / "up.log").unlink(missing_ok=True)
+        self.system.start()
+        self.client = self.connect()
+
+    def add_tenant(self) -> None:
+        """Make another tenant with a key of its own, by the database alone: there is no call for it, and one connection at a time."""
+        self.client.close()
+        self.system.stop()
+        self.stranger = tokens.mint()
+        moment = time.strftime("%Y-%m-%d %H:%M:%S.000000", time.gmtime())
+        tenant, key = new_id("ten"), new_id("key")
+        with contextlib.closing(sqlite3.connect(self.system.state / "openmiosa.db")) as database, database:
+            database.execute("insert into tenants (id, name, created_at) values (?, 'stranger', ?)", (tenant, moment))
+            row = (key, tenant, "stranger", self.stranger[:12], tokens.digest(self.stranger), json.dumps(sorted(SCOPES)), moment)
+            columns = "id, tenant_id, name, prefix, hash, scopes, created_at"
+            database.execute(f"insert into api_keys ({columns}) values (?, ?, ?, ?, ?, ?, ?)", row)
+        (self.system.state / "up.log").unlink(missing_ok=True)
+        self.system.start()
+        self.client = self.connect()
 
     def stop(self) -> None:
         """End the system and remove its folder."""

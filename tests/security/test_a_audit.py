@@ -28,14 +28,28 @@ def test_A_01_a_reset_after_the_hello_leaves_a_row(row: Row):
 
 @ALL_MODES
 @pytest.mark.parametrize("how", ["request", "half-close"])
-def test_A_01_a_reset_while_the_host_thinks_leaves_a_row(row: Row, how: str):
+def test_A_01_a_reset_right_after_the_request_leaves_a_row(row: Row, how: str):
     hold = threading.Event()
     row.world.internet.answer("ok.test", lambda _: Response(hold=hold))
     row.expect("ok.test", "client_cancel", dialled=True)
     try:
         row.probe("vanish", host="ok.test", port=443, sni="ok.test", send=REQUEST, stage=how)
-        row.world.wait(row.decisions, "the row")
-        assert stage(row) in ("dialled", "sent")
+        assert stage(row) in ("hello", "request", "decided", "dialled", "sent")
+    finally:
+        hold.set()
+        row.world.internet.answer("ok.test", lambda _: Response())
+
+
+@ALL_MODES
+def test_A_01_a_reset_while_the_host_thinks_leaves_a_row(row: Row):
+    hold = threading.Event()
+    row.world.internet.answer("ok.test", lambda _: Response(hold=hold))
+    row.expect("ok.test", "client_cancel", dialled=True)
+    try:
+        row.start_probe("vanish", host="ok.test", port=443, sni="ok.test", send=REQUEST, stage="request", when="/workspace/now")
+        row.world.wait(lambda: [seen for seen in row.world.internet.dialled(row.mark) if seen.requests], "the request")
+        row.sandbox.files.write("/workspace/now", "")
+        assert stage(row) == "sent"
     finally:
         hold.set()
         row.world.internet.answer("ok.test", lambda _: Response())
