@@ -93,7 +93,8 @@ impl Authority {
 
     fn mint(&self, name: &str, san: SanType, now: SystemTime) -> Result<Minted, AuthorityError> {
         let window = Window::of_leaf(now, self.window).ok_or(AuthorityError::Expired)?;
-        let Leaf { certificate, key } = Leaf::mint(name, san, window, &self.issuer).map_err(|error| AuthorityError::Mint(error.to_string()))?;
+        let Leaf { certificate, key } =
+            Leaf::mint(name, san, window, &self.issuer).map_err(|error| AuthorityError::Mint(error.to_string()))?;
         let config = answer(certificate, key).map_err(|error| AuthorityError::Mint(error.to_string()))?;
         Ok(Minted { config: Arc::new(config), window })
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use openmiosa_authority::{Authority, AuthorityError};
 use openmiosa_testkit::TestCa;
 use rustls::{
-    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion, crypto::aws_lc_rs, version,
+    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion,
+    crypto::aws_lc_rs, version,
 };
 use rustls_pki_types::ServerName;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
@@ -194,7 +195,13 @@ fn t_15_a_flood_of_names_evicts_and_does_not_grow() {
 fn an_authority_near_its_end_answers_and_one_past_it_does_not() {
     use std::time::{Duration, SystemTime};
     let ends_in = |seconds: i64| {
-        let at = |offset: i64| if offset < 0 { SystemTime::now() - Duration::from_secs(offset.unsigned_abs()) } else { SystemTime::now() + Duration::from_secs(offset.unsigned_abs()) };
+        let at = |offset: i64| {
+            if offset < 0 {
+                SystemTime::now() - Duration::from_secs(offset.unsigned_abs())
+            } else {
+                SystemTime::now() + Duration::from_secs(offset.unsigned_abs())
+            }
+        };
         TestCa::with(|params| {
             params.not_before = at(seconds - 86_400).into();
             params.not_after = at(seconds).into();

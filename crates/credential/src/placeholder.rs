@@ -83,7 +83,8 @@ fn any_case(text: &[u8], count_plain: bool) -> Option<Range<usize>> {
 }
 
 fn in_base64(text: &[u8]) -> Option<String> {
-    let (alignment, at) = BASE64_NEEDLES.iter().enumerate().find_map(|(alignment, needle)| Some((alignment, memmem::find(text, needle)?)))?;
+    let (alignment, at) =
+        BASE64_NEEDLES.iter().enumerate().find_map(|(alignment, needle)| Some((alignment, memmem::find(text, needle)?)))?;
     // The needle of a later alignment leaves out the characters that the byte before the prefix is part of.
     let start = at.saturating_sub([0, 2, 3][alignment]);
     let encoded = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte);

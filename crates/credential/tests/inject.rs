@@ -65,7 +65,9 @@ fn text(value: &Value) -> &str {
 
 fn headers(value: &Value) -> HeaderMap {
     let pairs = value.as_array().expect("headers").iter();
-    pairs.map(|pair| (text(&pair[0]).parse::<HeaderName>().expect("a name"), HeaderValue::from_str(text(&pair[1])).expect("a value"))).collect()
+    pairs
+        .map(|pair| (text(&pair[0]).parse::<HeaderName>().expect("a name"), HeaderValue::from_str(text(&pair[1])).expect("a value")))
+        .collect()
 }
 
 #[test]
@@ -131,7 +133,12 @@ fn s_11_a_poisonous_value_is_refused_in_every_place() {
     };
     for value in [&b"a\r\nX: y"[..], b"a\nb", b"a\0b", b"\r", b"", b"\x7f", b"a\tb"] {
         let world = World::with_value(value);
-        for (header, target) in [(placeholder(1), "/".to_owned()), (basic.clone(), "/".to_owned()), ("x".to_owned(), format!("/?{}", placeholder(1))), ("x".to_owned(), format!("/{}", placeholder(1)))] {
+        for (header, target) in [
+            (placeholder(1), "/".to_owned()),
+            (basic.clone(), "/".to_owned()),
+            ("x".to_owned(), format!("/?{}", placeholder(1))),
+            ("x".to_owned(), format!("/{}", placeholder(1))),
+        ] {
             let mut head = headers(&json!([["authorization", header]]));
             let refusal = world.swap(&json!({}), &mut head, &target).err().expect("a refusal");
             assert_eq!(refusal.reason(), "secret-unavailable", "{value:?}");

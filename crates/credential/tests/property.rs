@@ -12,7 +12,17 @@ fn values() -> [String; 3] {
 }
 
 fn pieces() -> impl Strategy<Value = Vec<String>> {
-    let pieces = vec![placeholder(1), placeholder(2), placeholder(3), "miosa-tok-".into(), "Bearer ".into(), "a".into(), "=%41;".into(), "-".into(), "0".into()];
+    let pieces = vec![
+        placeholder(1),
+        placeholder(2),
+        placeholder(3),
+        "miosa-tok-".into(),
+        "Bearer ".into(),
+        "a".into(),
+        "=%41;".into(),
+        "-".into(),
+        "0".into(),
+    ];
     vec(select(pieces), 0..12)
 }
 

@@ -41,7 +41,8 @@ mod tests {
 
     #[test]
     fn the_kernels_tables_are_read() {
-        let table = "Local:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 192.0.2.0\n        /24 link UNICAST\n     |-- 192.0.2.7\n        /32 host LOCAL\n";
+        let table =
+            "Local:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 192.0.2.0\n        /24 link UNICAST\n     |-- 192.0.2.7\n        /32 host LOCAL\n";
         assert_eq!(local_leaves(table).collect::<Vec<_>>(), ["192.0.2.7".parse::<IpAddr>().expect("address")]);
         let line = "20010db8000000000000000000000007 02 40 00 80 eth0";
         assert_eq!(parse_inet6(line), "2001:db8::7".parse().ok());

@@ -90,7 +90,8 @@ async fn t_12_for_clients_alone() {
 #[tokio::test]
 async fn t_12_outside_of_its_authoritys_name_constraints() {
     let ca = TestCa::with(|params| {
-        params.name_constraints = Some(NameConstraints { permitted_subtrees: vec![GeneralSubtree::DnsName("no.test".into())], excluded_subtrees: Vec::new() });
+        params.name_constraints =
+            Some(NameConstraints { permitted_subtrees: vec![GeneralSubtree::DnsName("no.test".into())], excluded_subtrees: Vec::new() });
     });
     assert!(!accepted(&ca, "ok.test", ca.issue(&["ok.test"])).await);
     assert!(accepted(&ca, "no.test", ca.issue(&["no.test"])).await);

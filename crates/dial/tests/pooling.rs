@@ -45,7 +45,12 @@ async fn sandboxes_revisions_and_origins_never_share_a_connection() {
     let ca = TestCa::new();
     let upstream = upstream(&ca).await;
     let pool = Pool::new(static_dialer(&ca, &[("ok.test", upstream.addr), ("ok2.test", upstream.addr)]));
-    for key in [key("sbx_1", 1, origin("ok.test")), key("sbx_2", 1, origin("ok.test")), key("sbx_1", 2, origin("ok.test")), key("sbx_1", 1, origin("ok2.test"))] {
+    for key in [
+        key("sbx_1", 1, origin("ok.test")),
+        key("sbx_2", 1, origin("ok.test")),
+        key("sbx_1", 2, origin("ok.test")),
+        key("sbx_1", 1, origin("ok2.test")),
+    ] {
         assert!(!exchange(&pool, &key, &NONE).await.expect("an exchange").1);
     }
     assert_eq!(upstream.connections(), 4);
@@ -238,9 +243,11 @@ async fn an_upgraded_connection_carries_bytes_both_ways() {
         stream.write_all(&word).await.expect("written");
     });
     let pool = Pool::new(static_dialer(&TestCa::new(), &[]));
-    let mut connection = pool.acquire(&key("sbx_1", 1, plain("127.0.0.1", address.port())), &allowing(&["127.0.0.0/8"])).await.expect("a connection");
+    let mut connection =
+        pool.acquire(&key("sbx_1", 1, plain("127.0.0.1", address.port())), &allowing(&["127.0.0.0/8"])).await.expect("a connection");
     let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
-    let asked = Request::builder().uri("/").header(header::CONNECTION, "upgrade").header(header::UPGRADE, "echo").body(body).expect("a request");
+    let asked =
+        Request::builder().uri("/").header(header::CONNECTION, "upgrade").header(header::UPGRADE, "echo").body(body).expect("a request");
     let response = connection.send(asked).await.expect("an answer");
     assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
     let mut upgraded = TokioIo::new(hyper::upgrade::on(response).await.expect("an upgrade"));

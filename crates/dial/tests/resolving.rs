@@ -11,8 +11,8 @@ use kit::{
 };
 use openmiosa_dial::{Dialer, DialerConfig, Fault, Pool};
 use openmiosa_policy::{Host, Networks};
-use parking_lot::Mutex;
 use openmiosa_testkit::{Answer, RecordingUpstream};
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 
 fn address(text: &str) -> IpAddr {
@@ -61,7 +61,15 @@ async fn n_07_a_name_with_a_private_address_is_not_dialled() {
 
 #[tokio::test]
 async fn n_04_n_05_names_with_special_addresses_are_not_dialled_even_when_rules_allow_everything() {
-    for text in ["169.254.169.254", "168.63.129.16", "100.100.100.200", "fd00:ec2::254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::", "::ffff:169.254.169.254"] {
+    for text in [
+        "169.254.169.254",
+        "168.63.129.16",
+        "100.100.100.200",
+        "fd00:ec2::254",
+        "64:ff9b::a9fe:a9fe",
+        "2002:a9fe:a9fe::",
+        "::ffff:169.254.169.254",
+    ] {
         let server = always(&[text]).await;
         let error = failure(dialer(&server).dial(&plain("reb.test", 80), &allowing(&["0.0.0.0/0", "::/0"])).await);
         assert_eq!(error.reason(), "addr-denied", "{text}: {error}");
@@ -135,7 +143,10 @@ async fn d_08_of_a_long_answer_only_the_first_are_looked_at() {
     let many: Vec<IpAddr> = (1..=50).map(|last| IpAddr::from([127, 1, 0, last])).chain([address("127.0.0.1")]).collect();
     let (server, upstream) = (NameServer::start(move |_, _| Reply::Addresses(many.clone())).await, upstream().await);
     // The one address that is permitted comes last, behind more than are looked at.
-    assert_eq!(failure(dialer(&server).dial(&plain("reb.test", upstream.addr.port()), &allowing(&["127.0.0.1/32"])).await).reason(), "addr-denied");
+    assert_eq!(
+        failure(dialer(&server).dial(&plain("reb.test", upstream.addr.port()), &allowing(&["127.0.0.1/32"])).await).reason(),
+        "addr-denied"
+    );
 }
 
 #[tokio::test]

@@ -178,7 +178,8 @@ impl Compiled {
 }
 
 fn compile_rule(rule: &Rule) -> Result<CompiledRule, SnapshotError> {
-    let host = HostPattern::parse(&rule.host).map_err(|error| SnapshotError::RuleHost { id: rule.id.clone(), host: rule.host.clone(), error })?;
+    let host =
+        HostPattern::parse(&rule.host).map_err(|error| SnapshotError::RuleHost { id: rule.id.clone(), host: rule.host.clone(), error })?;
     // Denying all of a registry is a wish that can be meant; allowing it is a mistake.
     if rule.effect == Effect::Allow && host.breadth() == Breadth::Registry {
         return Err(SnapshotError::RuleBreadth { id: rule.id.clone(), host: rule.host.clone() });
@@ -196,7 +197,8 @@ fn compile_rule(rule: &Rule) -> Result<CompiledRule, SnapshotError> {
 }
 
 fn binding_host(id: &str, host: &str) -> Result<HostPattern, SnapshotError> {
-    let pattern = HostPattern::parse(host).map_err(|error| SnapshotError::BindingHost { id: id.to_owned(), host: host.to_owned(), error })?;
+    let pattern =
+        HostPattern::parse(host).map_err(|error| SnapshotError::BindingHost { id: id.to_owned(), host: host.to_owned(), error })?;
     if pattern.breadth() != Breadth::Owned || matches!(pattern, HostPattern::Network(_)) {
         return Err(SnapshotError::BindingBreadth { id: id.to_owned(), host: host.to_owned() });
     }

@@ -75,7 +75,8 @@ const METADATA6: &[[u16; 8]] = &[
 ];
 
 /// Names that clouds give to those services.
-const METADATA_NAMES: &[&str] = &["metadata.google.internal", "metadata.goog", "metadata", "instance-data", "instance-data.ec2.internal", "metadata.azure.internal"];
+const METADATA_NAMES: &[&str] =
+    &["metadata.google.internal", "metadata.goog", "metadata", "instance-data", "instance-data.ec2.internal", "metadata.azure.internal"];
 
 /// The range that keeps an address from being public, if any.
 pub(crate) fn special(address: IpAddr) -> Option<&'static str> {
@@ -109,7 +110,10 @@ pub(crate) fn embedded(address: Ipv6Addr) -> Vec<Ipv4Addr> {
     let last = pair(segments[6], segments[7]);
     let mut found = Vec::new();
     // Compatible, mapped, translated and NAT64 forms, and ISATAP interface identifiers, end in the IPv4 address.
-    if matches!(segments, [0, 0, 0, 0, 0, 0 | 0xffff, ..] | [0, 0, 0, 0, 0xffff, 0, ..] | [0x64, 0xff9b, ..] | [_, _, _, _, 0 | 0x200, 0x5efe, ..]) {
+    if matches!(
+        segments,
+        [0, 0, 0, 0, 0, 0 | 0xffff, ..] | [0, 0, 0, 0, 0xffff, 0, ..] | [0x64, 0xff9b, ..] | [_, _, _, _, 0 | 0x200, 0x5efe, ..]
+    ) {
         found.push(last);
     }
     match segments {

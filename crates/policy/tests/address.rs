@@ -19,9 +19,30 @@ fn check(text: &str, networks: &Networks) -> Result<(), Denied> {
 #[test]
 fn n_04_an_inner_address_in_ipv6_dress_is_denied() {
     let dressed = [
-        "::ffff:169.254.169.254", "::ffff:a9fe:a9fe", "::a9fe:a9fe", "64:ff9b::a9fe:a9fe", "64:ff9b:1::a9fe:a9fe", "64:ff9b:1:a9fe:a9:fe00::", "2002:a9fe:a9fe::",
-        "2001:0:a9fe:a9fe::", "2001:0:102:304::5601:5601", "::ffff:0:a9fe:a9fe", "2606:4700::5efe:a9fe:a9fe", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a00:1", "2002:a00:1::",
-        "2606:4700::200:5efe:a00:1", "fe80::1", "fec0::1", "3fff::1", "5f00::1", "100::1", "fd00:ec2::254", "::", "::1",
+        "::ffff:169.254.169.254",
+        "::ffff:a9fe:a9fe",
+        "::a9fe:a9fe",
+        "64:ff9b::a9fe:a9fe",
+        "64:ff9b:1::a9fe:a9fe",
+        "64:ff9b:1:a9fe:a9:fe00::",
+        "2002:a9fe:a9fe::",
+        "2001:0:a9fe:a9fe::",
+        "2001:0:102:304::5601:5601",
+        "::ffff:0:a9fe:a9fe",
+        "2606:4700::5efe:a9fe:a9fe",
+        "::ffff:127.0.0.1",
+        "64:ff9b::7f00:1",
+        "64:ff9b::a00:1",
+        "2002:a00:1::",
+        "2606:4700::200:5efe:a00:1",
+        "fe80::1",
+        "fec0::1",
+        "3fff::1",
+        "5f00::1",
+        "100::1",
+        "fd00:ec2::254",
+        "::",
+        "::1",
     ];
     for text in dressed {
         assert!(check(text, &Networks::default()).is_err(), "{text}");
@@ -32,8 +53,23 @@ fn n_04_an_inner_address_in_ipv6_dress_is_denied() {
 fn n_05_metadata_is_denied_even_when_a_rule_names_it() {
     let everything = allowing(&["0.0.0.0/0", "::/0"]);
     let metadata = [
-        "169.254.169.254", "169.254.169.253", "169.254.170.2", "169.254.170.23", "168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254",
-        "fe80::a9fe:a9fe", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "64:ff9b:1::a9fe:a9fe", "2002:a9fe:a9fe::1", "::169.254.169.254", "2001:0:a9fe:a9fe::",
+        "169.254.169.254",
+        "169.254.169.253",
+        "169.254.170.2",
+        "169.254.170.23",
+        "168.63.129.16",
+        "100.100.100.200",
+        "192.0.0.192",
+        "fd00:ec2::254",
+        "fd00:ec2::23",
+        "fd20:ce::254",
+        "fe80::a9fe:a9fe",
+        "::ffff:169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
+        "64:ff9b:1::a9fe:a9fe",
+        "2002:a9fe:a9fe::1",
+        "::169.254.169.254",
+        "2001:0:a9fe:a9fe::",
     ];
     for text in metadata {
         assert!(matches!(check(text, &everything), Err(Denied::Metadata(_))), "{text}");
@@ -98,7 +134,10 @@ fn n_07_a_private_address_needs_a_rule_that_names_its_range() {
 
 #[test]
 fn a_rule_that_denies_a_range_denies_what_resolves_into_it() {
-    let networks = Networks { allowed: vec!["10.0.0.0/8".parse().expect("a range")], denied: vec!["10.9.0.0/16".parse().expect("a range"), "8.8.0.0/16".parse().expect("a range")] };
+    let networks = Networks {
+        allowed: vec!["10.0.0.0/8".parse().expect("a range")],
+        denied: vec!["10.9.0.0/16".parse().expect("a range"), "8.8.0.0/16".parse().expect("a range")],
+    };
     assert_eq!(check("10.1.0.1", &networks), Ok(()));
     assert!(matches!(check("10.9.0.1", &networks), Err(Denied::Rule(..))));
     assert!(matches!(check("8.8.8.8", &networks), Err(Denied::Rule(..))));

@@ -30,31 +30,35 @@ fn rule() -> impl Strategy<Value = Rule> {
 }
 
 fn snapshot() -> impl Strategy<Value = Snapshot> {
-    (vec(rule(), 0..8), select(vec![Mode::AuditOnly, Mode::Enforce]), select(vec![Effect::Allow, Effect::Deny])).prop_map(|(mut rules, mode, default_effect)| {
-        for (number, rule) in rules.iter_mut().enumerate() {
-            rule.id = format!("rul_{number}");
-        }
-        Snapshot {
-            v: 1,
-            sandbox: "sbx_1".into(),
-            tenant: "ten_1".into(),
-            name: "test".into(),
-            revision: 1,
-            mode,
-            default_effect,
-            rules,
-            bindings: Vec::new(),
-            authority: openmiosa_policy::AuthorityRef { certificate_pem: String::new(), lease: String::new() },
-        }
-    })
+    (vec(rule(), 0..8), select(vec![Mode::AuditOnly, Mode::Enforce]), select(vec![Effect::Allow, Effect::Deny])).prop_map(
+        |(mut rules, mode, default_effect)| {
+            for (number, rule) in rules.iter_mut().enumerate() {
+                rule.id = format!("rul_{number}");
+            }
+            Snapshot {
+                v: 1,
+                sandbox: "sbx_1".into(),
+                tenant: "ten_1".into(),
+                name: "test".into(),
+                revision: 1,
+                mode,
+                default_effect,
+                rules,
+                bindings: Vec::new(),
+                authority: openmiosa_policy::AuthorityRef { certificate_pem: String::new(), lease: String::new() },
+            }
+        },
+    )
 }
 
 /// Whether one rule matches, each part by the words of the contract and nothing indexed.
 fn matches(rule: &Rule, request: &Request<'_>) -> bool {
     let pattern = HostPattern::parse(&rule.host).expect("a pattern");
-    let host = request.host.is_some_and(|host| pattern.matches_host(host)) || request.literal.is_some_and(|address| pattern.matches_literal(address));
+    let host = request.host.is_some_and(|host| pattern.matches_host(host))
+        || request.literal.is_some_and(|address| pattern.matches_literal(address));
     let port = rule.port.is_none() || rule.port == Some(request.port);
-    let named = |method: &String| if rule.effect == Effect::Allow { method == request.method } else { method.eq_ignore_ascii_case(request.method) };
+    let named =
+        |method: &String| if rule.effect == Effect::Allow { method == request.method } else { method.eq_ignore_ascii_case(request.method) };
     let method = rule.methods.as_ref().is_none_or(|methods| methods.is_empty() || methods.iter().any(named));
     let path = rule.path_glob.as_ref().is_none_or(|glob| {
         let glob = openmiosa_policy::Glob::parse(glob).expect("a glob");

@@ -13,7 +13,8 @@ pub(crate) const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.'
 
 /// The piece with its placeholders swapped, or `None` when it holds none.
 pub(super) fn swapped(piece: &str, place: Place, session: &mut Session<'_, '_>) -> Result<Option<String>, Refusal> {
-    let text = if piece.contains('%') && disguised(piece.as_bytes()).is_some() { Cow::Owned(unescaped(piece)) } else { Cow::Borrowed(piece) };
+    let text =
+        if piece.contains('%') && disguised(piece.as_bytes()).is_some() { Cow::Owned(unescaped(piece)) } else { Cow::Borrowed(piece) };
     let swapped = session.rewrite(text.as_bytes(), place, |value, out| {
         out.extend(percent_encode(value, ESCAPED).flat_map(str::bytes));
     })?;

@@ -58,7 +58,8 @@ fn answer(query: &Message, script: &impl Fn(&str, usize) -> Reply, counted: &Ato
     let Some(asked) = query.queries.first() else { return answer };
     answer.add_query(asked.clone());
     let (name, kind) = (asked.name().clone(), asked.query_type());
-    let before = if kind == RecordType::A { counted.fetch_add(1, Ordering::AcqRel) } else { counted.load(Ordering::Acquire).saturating_sub(1) };
+    let before =
+        if kind == RecordType::A { counted.fetch_add(1, Ordering::AcqRel) } else { counted.load(Ordering::Acquire).saturating_sub(1) };
     let text = name.to_ascii().trim_end_matches('.').to_owned();
     let (owner, addresses) = match script(&text, before) {
         Reply::Addresses(addresses) => (name, addresses),
