@@ -87,6 +87,7 @@ class GitHubOAuth:
 
     async def consent_page(self, request: Request) -> Response:
         """Show what is asked for, and a button."""
+        request.scope["journal_entry"].credential = "a person"
         query = request.query_params
         app = self.apps.get(query.get("client_id", ""))
         if app is None:
@@ -104,6 +105,7 @@ class GitHubOAuth:
 
     async def consent_answer(self, request: Request) -> Response:
         """The person pressed a button."""
+        request.scope["journal_entry"].credential = "a person"
         form = await request.form()
         consent = self.consents.pop(str(form.get("consent")), None)
         if consent is None:

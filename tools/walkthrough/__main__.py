@@ -146,12 +146,14 @@ def how_to_go_on() -> None:
     print(
         """
 To go on for good:
-  python3 -m venv ~/openmiosa && ~/openmiosa/bin/pip install dist/openmiosa*.whl
-  ~/openmiosa/bin/openmiosa up                              # prints an admin key once and keeps it for the command line
+  python3 -m venv ~/openmiosa && ~/openmiosa/bin/pip install dist/openmiosa*.whl && PATH=~/openmiosa/bin:$PATH
+  openmiosa template build agent --pip openai               # whatever your agent imports
+  openmiosa up                                              # prints an admin key once, and keeps it for the command line
 and in a second terminal, with an agent of your own:
-  openmiosa sandbox create my-agent
-  openmiosa secrets set openai_key --sandbox my-agent --env OPENAI_API_KEY       # asks for the value
-  openmiosa sandbox exec my-agent -- python3 - < my_agent.py
+  PATH=~/openmiosa/bin:$PATH
+  openmiosa sandbox create my-agent --template agent
+  openmiosa secrets set openai_key --sandbox my-agent --expose-as-env OPENAI_API_KEY     # asks for the value
+  openmiosa sandbox exec my-agent --stdin -- python3 - < my_agent.py
   openmiosa audit tail my-agent"""
     )
 
