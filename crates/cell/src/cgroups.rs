@@ -34,12 +34,35 @@ pub struct Hierarchy {
     pub parents: Vec<PathBuf>,
 }
 
+/// Where a cell writes down the folders that it made: its successor may be in another group, and would not find them.
+const RECORD: &str = "cgroups";
+
 impl Hierarchy {
+    /// Ends and removes what a cell that was killed left behind.
+    pub fn sweep_former(state: &Path) {
+        for parent in fs::read_to_string(state.join(RECORD)).unwrap_or_default().lines() {
+            crate::limits::sweep(Path::new(parent));
+        }
+    }
+
+    /// Writes down what was made.
+    pub fn record(&self, state: &Path) -> io::Result<()> {
+        let lines: Vec<String> = self.parents.iter().map(|p| p.display().to_string()).collect();
+        fs::write(state.join(RECORD), lines.join("\n"))
+    }
+
+    /// Removes the folders, once they are empty.
+    pub fn remove(&self) {
+        for parent in &self.parents {
+            let _ = fs::remove_dir(parent);
+        }
+    }
+
     /// Makes the folders for the sandboxes of this state folder, or finds that none can be made.
     pub fn prepare(state: &Path) -> (Self, String) {
         let name = format!("openmiosa-{:016x}", tag(state));
         match version_two(&name) {
-            Ok(parent) => return (Self { version: Some(Version::Two), parents: vec![parent] }, "version 2".to_owned()),
+            Ok(parent) => (Self { version: Some(Version::Two), parents: vec![parent] }, "version 2".to_owned()),
             Err(why_not_two) => match version_one(&name) {
                 Ok(parents) => (Self { version: Some(Version::One), parents }, format!("version 1 ({why_not_two})")),
                 Err(why_not_one) => (Self::default(), format!("{why_not_two}; {why_not_one}")),

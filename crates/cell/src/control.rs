@@ -1,4 +1,4 @@
-//! Packets with descriptors over a SOCK_SEQPACKET socket: spawner and front, cell and init, launcher and launched.
+//! Packets with descriptors over a `SOCK_SEQPACKET` socket: spawner and front, cell and init, launcher and launched.
 
 use std::{
     io::{self, IoSlice, IoSliceMut},

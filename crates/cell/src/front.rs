@@ -19,10 +19,21 @@ mod sandbox;
 mod spawner_client;
 mod tree;
 
-use std::{io, os::fd::OwnedFd, path::PathBuf, sync::Arc};
+use std::{
+    io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use openmiosa_link::{PeerPolicy, server};
-use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
+use rustix::{
+    fs::{FlockOperation, Mode as FileMode, OFlags, flock, open},
+    io::Errno,
+    process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit},
+};
 use tokio_util::sync::CancellationToken;
 
 use self::{handover::Handover, registry::Registry, routes::App, spawner_client::SpawnerClient};
@@ -30,6 +41,9 @@ use crate::host::Host;
 
 /// Only this user, and root, may open them; the peer's id is checked besides.
 const SOCKET_MODE: u32 = 0o600;
+
+/// How long a predecessor may take to end.
+const FORMER_CELL: Duration = Duration::from_secs(10);
 
 /// Where the front works, and for whom.
 pub struct Options {
@@ -72,6 +86,19 @@ pub async fn run(options: Options, host: Host, spawner: OwnedFd, stop: Cancellat
     tokio::select! {
         () = serving => Ok(Stopped::Asked),
         () = lost.cancelled() => Ok(Stopped::SpawnerLost),
+    }
+}
+
+/// Makes sure that no other cell works in this folder: the lock is held by the front and by its spawner, whichever lives longer.
+pub fn lock(state: &Path) -> io::Result<OwnedFd> {
+    let lock = open(state.join("lock"), OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC, FileMode::RUSR | FileMode::WUSR)?;
+    // The spawner of a cell that was killed needs a moment to clean up after it.
+    let deadline = Instant::now() + FORMER_CELL;
+    loop {
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) if Instant::now() < deadline => thread::sleep(Duration::from_millis(5)),
+            other => return Ok(other.map(|()| lock)?),
+        }
     }
 }
 

@@ -74,7 +74,7 @@ impl Host {
     pub fn look(state: &Path) -> Self {
         let (hierarchy, detail) = Hierarchy::prepare(state);
         let host = Self::examine(&hierarchy, &detail);
-        hierarchy.parents.iter().for_each(|parent| crate::limits::sweep(parent));
+        hierarchy.remove();
         host
     }
 

@@ -125,9 +125,7 @@ fn inside(order: &LaunchOrder, ground: &Ground, ids: Ids, user_namespace: Option
     }
     let program = ground.program.try_clone().doing("take init")?;
     let listeners = redirect::set_up(ground.steering)?;
-    if groups.exist() {
-        unshare_namespaces(libc::CLONE_NEWCGROUP).doing("hide the control groups")?;
-    }
+    unshare_namespaces(libc::CLONE_NEWCGROUP).doing("hide the control groups")?;
     rustix::system::sethostname(order.hostname.as_bytes()).doing("set the host name")?;
     let root = rootfs::build(order, ground.mode, ids, &ground.stage)?;
     let sockets: Vec<_> = std::iter::once(&root.folder).chain(&listeners.tcp).chain(&listeners.udp).map(AsFd::as_fd).collect();
@@ -135,9 +133,8 @@ fn inside(order: &LaunchOrder, ground: &Ground, ids: Ids, user_namespace: Option
     control::send(&control, &report, &sockets).doing("hand the sockets over")?;
     namespaces::join(user_namespace)?;
     namespaces::forbid_more(&root.counters)?;
-    limits::limit_processes(&order.limits, groups.exist())?;
     namespaces::become_agent(ground.mode)?;
-    exec::become_init(control, program, &ground.filters)
+    exec::become_init(control, program, || limits::limit_processes(&order.limits, groups.exist()), &ground.filters)
 }
 
 /// The spawner's part: let it go on, and listen until init runs.

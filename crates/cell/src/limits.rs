@@ -69,7 +69,7 @@ impl Groups {
         Ok(())
     }
 
-    /// Whether there is anything to leave with `NEWCGROUP`.
+    /// Whether they do the limiting, so that each process need not.
     pub fn exist(&self) -> bool {
         !self.folders.is_empty()
     }

@@ -1,5 +1,7 @@
 //! Netlink messages by hand: a handful of fixed ones, for which a library would bring more code than they have.
 
+#![expect(clippy::cast_possible_truncation, reason = "constants of the kernel's interface, which libc calls int and which fit")]
+
 use std::{io, mem::size_of_val};
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with};
@@ -24,7 +26,7 @@ impl Batch {
         self.expected += 1;
     }
 
-    /// Adds one that is not acknowledged, as the edges of an nf_tables batch.
+    /// Adds one that is not acknowledged, as the edges of an `nf_tables` batch.
     pub fn push_silent(&mut self, kind: u16, head: &[u8]) {
         self.add(kind, 0, head, &[]);
     }
@@ -96,17 +98,13 @@ pub fn text(kind: u16, value: &str) -> Vec<u8> {
     attribute(kind, &[value.as_bytes(), b"\0"].concat())
 }
 
-/// An attribute that is a number in network order, as nf_tables wants them.
+/// An attribute that is a number in network order, as `nf_tables` wants them.
 pub fn number(kind: u16, value: u32) -> Vec<u8> {
     attribute(kind, &value.to_be_bytes())
 }
 
 /// The protocol of routes and addresses is number zero, which rustix spells as none.
-pub fn routing() -> Option<rustix::net::Protocol> {
-    None
-}
+pub const ROUTING: Option<rustix::net::Protocol> = None;
 
-/// The protocol of nf_tables.
-pub fn netfilter() -> Option<rustix::net::Protocol> {
-    Some(netlink::NETFILTER)
-}
+/// The protocol of `nf_tables`.
+pub const NETFILTER: Option<rustix::net::Protocol> = Some(netlink::NETFILTER);

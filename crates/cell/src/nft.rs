@@ -1,11 +1,13 @@
-//! The nf_tables rules that bring every connection of a sandbox to one listener.
+//! The `nf_tables` rules that bring every connection of a sandbox to one listener.
+
+#![expect(clippy::cast_possible_truncation, reason = "constants of the kernel's interface, which libc calls int and which fit")]
 
 use std::{
     io,
     net::{Ipv4Addr, Ipv6Addr},
 };
 
-use crate::netlink::{Batch, attribute, nested, netfilter, number, text};
+use crate::netlink::{Batch, NETFILTER, attribute, nested, number, text};
 
 const SUBSYSTEM: u16 = (libc::NFNL_SUBSYS_NFTABLES as u16) << 8;
 const NEW_TABLE: u16 = SUBSYSTEM | libc::NFT_MSG_NEWTABLE as u16;
@@ -14,7 +16,7 @@ const NEW_RULE: u16 = SUBSYSTEM | libc::NFT_MSG_NEWRULE as u16;
 /// Beginning and end of what is applied as a whole or not at all.
 const BATCH: [u16; 2] = [libc::NFNL_MSG_BATCH_BEGIN as u16, libc::NFNL_MSG_BATCH_END as u16];
 const BATCH_HEAD: [u8; 4] = [0, 0, 0, libc::NFNL_SUBSYS_NFTABLES as u8];
-/// The header of every nf_tables message: both address families.
+/// The header of every `nf_tables` message: both address families.
 const INET: [u8; 4] = [libc::NFPROTO_INET as u8, 0, 0, 0];
 
 const TABLE: &str = "openmiosa";
@@ -45,7 +47,7 @@ pub fn steer(own4: Ipv4Addr, own6: Ipv6Addr, tcp_port: u16, dns_port: u16) -> io
         batch.push(NEW_RULE, create | libc::NLM_F_APPEND as u16, &INET, &[text(1, TABLE), text(2, CHAIN), nested(4, &rule)].concat());
     }
     batch.push_silent(BATCH[1], &BATCH_HEAD);
-    batch.run(netfilter())
+    batch.run(NETFILTER)
 }
 
 /// In order; the first that matches decides.

@@ -3,6 +3,8 @@
 //! The namespace has only `lo`. Every address is made local to it, and whatever is sent comes back to the listeners
 //! made here. No rule, no listener or no gateway: still no way out.
 
+#![expect(clippy::cast_possible_truncation, reason = "constants of the kernel's interface, which libc calls int and which fit")]
+
 use std::{
     fs, io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddrV6},
@@ -15,7 +17,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::{
     error::{Doing, StepError},
-    netlink::{Batch, attribute, routing},
+    netlink::{Batch, ROUTING, attribute},
     nft,
 };
 
@@ -23,10 +25,10 @@ use crate::{
 pub const ADDRESS4: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 2);
 /// What resolv.conf names. Any address would do, all of them lead to the gateway.
 pub const RESOLVER: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
-/// Where nf_tables sends connections.
+/// Where `nf_tables` sends connections.
 const STEERED_PORT: u16 = 15001;
 const DNS_PORT: u16 = 53;
-/// Without nf_tables only these ports lead anywhere.
+/// Without `nf_tables` only these ports lead anywhere.
 const PLAIN_PORTS: [u16; 3] = [53, 80, 443];
 const BACKLOG: i32 = 4096;
 
@@ -34,7 +36,7 @@ const BACKLOG: i32 = 4096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Steering {
-    /// nf_tables: any port.
+    /// `nf_tables`: any port.
     Tproxy,
     /// One listener a port.
     Ports,
@@ -77,9 +79,10 @@ pub fn set_up(steering: Steering) -> Result<Listeners, StepError> {
 
 /// A unique local address with a random prefix.
 fn private_address() -> Ipv6Addr {
-    let random = ulid::Ulid::new().random().to_be_bytes();
-    let [.., a, b, c, d, e] = random;
-    Ipv6Addr::from([0xfd, a, b, c, d, e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2])
+    let mut address = [0; 16];
+    address[1..6].copy_from_slice(&ulid::Ulid::new().random().to_be_bytes()[11..]);
+    (address[0], address[15]) = (0xfd, 2);
+    Ipv6Addr::from(address)
 }
 
 /// `lo` up, own addresses, and a route that calls every other address local too.
@@ -99,7 +102,7 @@ fn make_everything_local(own4: Ipv4Addr, own6: Ipv6Addr) -> io::Result<()> {
         let head = [family, 0, 0, 0, libc::RT_TABLE_LOCAL, libc::RTPROT_BOOT, scope, libc::RTN_LOCAL, 0, 0, 0, 0];
         batch.push(libc::RTM_NEWROUTE, create, &head, &[attribute(libc::RTA_OIF, &LOOPBACK), attribute(libc::RTA_PREFSRC, &address)].concat());
     }
-    batch.run(routing())
+    batch.run(ROUTING)
 }
 
 /// `/proc/sys/net` shows the network of whoever reads it.

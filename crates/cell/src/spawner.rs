@@ -66,7 +66,10 @@ struct Child {
 /// Forks the spawner off. For a process with one thread, which goes on as the front with the socket that comes back.
 pub fn fork(spawners: OwnedFd, fronts: OwnedFd, ground: &Ground) -> io::Result<OwnedFd> {
     match clone_process(&Birth::default())? {
-        Cloned::Parent { .. } => Ok(fronts),
+        Cloned::Parent { .. } => {
+            drop(spawners);
+            Ok(fronts)
+        }
         Cloned::Child => {
             drop(fronts);
             // A terminal's interrupt is for the front, which ends this process by going away.
@@ -111,6 +114,7 @@ fn run(front: &OwnedFd, ground: &Ground) {
     for child in children.values() {
         end(child);
     }
+    ground.hierarchy.remove();
 }
 
 /// Whether the front speaks, and which children have ended.

@@ -35,7 +35,7 @@ pub fn arrange_descriptors(null: OwnedFd, control: OwnedFd, program: OwnedFd) ->
 
 fn lift(descriptor: OwnedFd) -> io::Result<libc::c_int> {
     // SAFETY: the descriptor is ours; F_DUPFD_CLOEXEC touches no memory.
-    let lifted = unsafe { libc::fcntl(descriptor.into_raw_fd(), libc::F_DUPFD_CLOEXEC, 64) };
+    let lifted = unsafe { libc::fcntl(descriptor.into_raw_fd(), libc::F_DUPFD_CLOEXEC, PROGRAM + 1) };
     if lifted == -1 { Err(io::Error::last_os_error()) } else { Ok(lifted) }
 }
 

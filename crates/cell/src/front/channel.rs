@@ -1,4 +1,4 @@
-//! A SOCK_SEQPACKET socket for tokio.
+//! A `SOCK_SEQPACKET` socket for tokio.
 
 use std::{
     io,
@@ -18,7 +18,7 @@ impl Channel {
     /// Takes a connected socket.
     pub fn new(socket: OwnedFd) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&socket, true)?;
-        Ok(Self { socket: AsyncFd::register(socket)? })
+        Ok(Self { socket: openmiosa_sys::watch_descriptor(socket)? })
     }
 
     /// Sends one packet.

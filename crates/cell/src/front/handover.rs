@@ -15,7 +15,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept
 use serde::Deserialize;
 use serde_json::json;
 use tokio::{
-    io::{Interest, unix::AsyncFd},
+    io::Interest,
     sync::oneshot,
     time::timeout,
 };
@@ -59,7 +59,7 @@ pub struct Handover {
 impl Handover {
     /// Serves gateways that connect.
     pub async fn serve(self: Arc<Self>, listener: OwnedFd, peers: PeerPolicy) -> io::Result<()> {
-        let listener = AsyncFd::register(listener)?;
+        let listener = openmiosa_sys::watch_descriptor(listener)?;
         loop {
             let accepted = listener.async_io(Interest::READABLE, |l| Ok(accept_with(l, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?)).await;
             match accepted {

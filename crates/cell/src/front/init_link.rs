@@ -93,10 +93,13 @@ impl InitLink {
     async fn listen(self: Arc<Self>) {
         loop {
             match self.channel.receive(PACKET).await {
-                Ok((bytes, descriptors)) if !bytes.is_empty() => match init::parse(&bytes) {
-                    Some(said) => self.take(said, descriptors),
-                    None => tracing::warn!("an init said something unknown"),
-                },
+                Ok((bytes, descriptors)) if !bytes.is_empty() => {
+                    if let Some(said) = init::parse(&bytes) {
+                        self.take(&said, descriptors);
+                    } else {
+                        tracing::warn!("an init said something unknown");
+                    }
+                }
                 _ => break,
             }
         }
@@ -106,12 +109,14 @@ impl InitLink {
             (std::mem::take(&mut state.waiting), std::mem::take(&mut state.running))
         };
         drop(waiting);
-        running.values().for_each(|process| process.end(KILLED));
+        for process in running.values() {
+            process.end(KILLED);
+        }
     }
 
-    fn take(&self, said: Said, descriptors: Vec<OwnedFd>) {
+    fn take(&self, said: &Said, descriptors: Vec<OwnedFd>) {
         let mut state = self.state.lock();
-        match said {
+        match *said {
             Said::Ready => {}
             Said::Answer { serial, result } => {
                 let Some(waiting) = state.waiting.remove(&serial) else { return };

@@ -51,7 +51,7 @@ pub fn stream(process: Arc<Process>, offsets: Offsets, follow: bool) -> mpsc::Re
                 return;
             }
             tokio::select! {
-                changed = changes.changed() => if changed.is_err() { return },
+                more = changes.changed() => if more.is_err() { return },
                 () = sender.closed() => return,
             }
         }

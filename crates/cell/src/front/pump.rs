@@ -79,7 +79,7 @@ pub async fn feed(target: &AsyncFd<OwnedFd>, mut bytes: &[u8]) -> io::Result<()>
 /// Makes a descriptor tokio's.
 pub fn watched(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     rustix::io::ioctl_fionbio(&descriptor, true)?;
-    AsyncFd::register(descriptor)
+    openmiosa_sys::watch_descriptor(descriptor)
 }
 
 fn read(descriptor: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {

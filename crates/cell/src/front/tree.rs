@@ -26,17 +26,17 @@ pub fn copy(from: &Path, to: &Path, owner: Option<FileIdentity>) -> io::Result<u
     let source = open_folder(CWD, from)?;
     std::fs::create_dir(to)?;
     let target = open_folder(CWD, to)?;
-    let bytes = copy_folder(source, &target, owner, 0)?;
+    let bytes = copy_folder(&source, &target, owner, 0)?;
     own(&target, owner)?;
     Ok(bytes)
 }
 
-fn copy_folder(source: OwnedFd, target: &OwnedFd, owner: Option<FileIdentity>, depth: usize) -> io::Result<u64> {
+fn copy_folder(source: &OwnedFd, target: &OwnedFd, owner: Option<FileIdentity>, depth: usize) -> io::Result<u64> {
     if depth > DEPTH {
         return Err(io::Error::other("the folders are nested too deeply to be copied"));
     }
     let mut bytes = 0;
-    for entry in Dir::read_from(&source)? {
+    for entry in Dir::read_from(source)? {
         let entry = entry?;
         let name = entry.file_name();
         if matches!(name.to_bytes(), b"." | b"..") {
@@ -59,7 +59,7 @@ fn copy_entry(source: BorrowedFd<'_>, target: &OwnedFd, name: &CStr, owner: Opti
             let inner = open_folder(source, name)?;
             mkdirat(target, name, Mode::RWXU)?;
             let made = open_folder(target, name)?;
-            let bytes = copy_folder(inner, &made, owner, depth + 1)?;
+            let bytes = copy_folder(&inner, &made, owner, depth + 1)?;
             finish(&made, &found, owner)?;
             Ok(bytes)
         }

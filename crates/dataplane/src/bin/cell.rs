@@ -10,7 +10,7 @@ use openmiosa_cell::{
     front::{self, Options, Stopped},
     host::Host,
     launch::Ground,
-    limits, spawner,
+    spawner,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -89,8 +89,8 @@ fn check(json: bool) -> ExitCode {
 }
 
 fn run(serve: Serve) -> ExitCode {
-    let state = match prepare(&serve) {
-        Ok(state) => state,
+    let (state, _lock) = match prepare(&serve) {
+        Ok(prepared) => prepared,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "the folders cannot be used");
             return ExitCode::from(BAD_CONFIGURATION);
@@ -111,21 +111,22 @@ fn run(serve: Serve) -> ExitCode {
     }
 }
 
-fn prepare(serve: &Serve) -> anyhow::Result<PathBuf> {
+fn prepare(serve: &Serve) -> anyhow::Result<(PathBuf, OwnedFd)> {
     use std::os::unix::fs::DirBuilderExt;
     for folder in [&serve.run_dir, &serve.state_dir] {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(|| folder.display().to_string())?;
     }
     let state = serve.state_dir.canonicalize()?;
     std::fs::create_dir_all(state.join("stage"))?;
-    Ok(state)
+    let lock = front::lock(&state).with_context(|| format!("another cell works in {}", state.display()))?;
+    Ok((state, lock))
 }
 
 /// Sees what the host can do and forks the spawner off.
 fn split(state: &std::path::Path) -> anyhow::Result<(Host, OwnedFd)> {
+    Hierarchy::sweep_former(state);
     let (hierarchy, groups) = Hierarchy::prepare(state);
-    hierarchy.parents.iter().for_each(|parent| limits::sweep(parent));
-    let (hierarchy, groups) = if hierarchy.parents.is_empty() { (hierarchy, groups) } else { Hierarchy::prepare(state) };
+    hierarchy.record(state)?;
     let host = Host::examine(&hierarchy, &groups);
     let ground = Ground::prepare(&host, hierarchy, state.join("stage")).context("preparing the ground for sandboxes")?;
     let (ours, theirs) = control::pair()?;
