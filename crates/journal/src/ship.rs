@@ -47,12 +47,15 @@ impl Shipper {
     /// Ships for ever. Dropping the future loses nothing: the files remember.
     pub async fn run(mut self) {
         let mut saved = tokio::time::Instant::now();
+        let mut waiting = false;
         loop {
             match self.step().await {
-                Ok(true) => {}
+                Ok(true) => waiting = false,
                 Ok(false) => self.journal.appended().await,
                 Err(error) => {
-                    tracing::warn!(%error, "records wait for the server");
+                    if !std::mem::replace(&mut waiting, true) {
+                        tracing::warn!(%error, "records wait for the server");
+                    }
                     tokio::time::sleep(PAUSE).await;
                 }
             }

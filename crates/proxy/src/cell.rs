@@ -110,7 +110,7 @@ pub fn serve(gateway: &Arc<Gateway>, sandbox: &Arc<Sandbox>, listeners: Vec<StdL
 
 fn remove(gateway: &Arc<Gateway>, id: &str) {
     let Some(sandbox) = gateway.sandbox(id) else { return };
-    dns::window::flush_one(gateway, &sandbox, Duration::ZERO);
+    dns::window::flush_one(gateway, &sandbox, true);
     let cut = sandbox.close();
     gateway.pool.close_sandbox(&sandbox.id);
     tracing::info!(sandbox = %id, cut, "listeners given up");

@@ -54,7 +54,7 @@ pub async fn apply(gateway: &Gateway, snapshot: Snapshot) -> Result<(u64, usize)
 pub async fn delete(gateway: &Arc<Gateway>, id: &str) -> usize {
     let Some(sandbox) = gateway.sandbox(id) else { return 0 };
     let _one_at_a_time = sandbox.changes.lock().await;
-    window::flush_one(gateway, &sandbox, std::time::Duration::ZERO);
+    window::flush_one(gateway, &sandbox, true);
     sandbox.store(None);
     sandbox.pass_gate().await;
     let cut = sandbox.close();

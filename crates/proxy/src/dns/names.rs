@@ -81,9 +81,9 @@ impl Names {
         ours
     }
 
-    /// Takes out what was asked for, never connected to, and whose window has ended.
-    pub fn end_windows(&mut self, window: Duration, now: Instant) -> Vec<Unused> {
-        let ended = |entry: &&mut Entry| entry.asked_since.is_some_and(|since| now.duration_since(since) >= window);
+    /// Takes out what was asked for, never connected to, and whose window has ended; with `all`, also those that have not.
+    pub fn end_windows(&mut self, window: Duration, all: bool, now: Instant) -> Vec<Unused> {
+        let ended = |entry: &&mut Entry| entry.asked_since.is_some_and(|since| all || now.duration_since(since) >= window);
         let mut unused = Vec::new();
         for entry in self.by_slot.values_mut().filter(ended) {
             // A client that asks again for a name that it has just connected to is no news.
@@ -179,9 +179,9 @@ mod tests {
         }
         let (used, _) = names.ask(&host("api.openai.com"), now);
         names.connect(used.expect("an address"), now);
-        assert_eq!(names.end_windows(window, now + Duration::from_secs(9)), vec![]);
-        assert_eq!(names.end_windows(window, now + window), vec![Unused { host: host("data.evil.test"), count: 3 }]);
-        assert_eq!(names.end_windows(window, now + window), vec![]);
+        assert_eq!(names.end_windows(window, false, now + Duration::from_secs(9)), vec![]);
+        assert_eq!(names.end_windows(window, false, now + window), vec![Unused { host: host("data.evil.test"), count: 3 }]);
+        assert_eq!(names.end_windows(window, false, now + window), vec![]);
     }
 
     #[test]
@@ -190,6 +190,6 @@ mod tests {
         let (used, _) = names.ask(&host("api.openai.com"), now);
         names.connect(used.expect("an address"), now);
         names.ask(&host("api.openai.com"), now + Duration::from_secs(5));
-        assert_eq!(names.end_windows(window, now + Duration::from_secs(20)), vec![]);
+        assert_eq!(names.end_windows(window, true, now + Duration::from_secs(6)), vec![]);
     }
 }

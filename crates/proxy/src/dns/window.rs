@@ -21,21 +21,22 @@ pub async fn run(gateway: Arc<Gateway>) {
     let mut ticks = tokio::time::interval((window / 4).max(Duration::from_millis(20)));
     loop {
         tokio::select! {
-            () = gateway.stop.cancelled() => return flush(&gateway, Duration::ZERO),
-            _ = ticks.tick() => flush(&gateway, window),
+            () = gateway.stop.cancelled() => return flush(&gateway, true),
+            _ = ticks.tick() => flush(&gateway, false),
         }
     }
 }
 
-fn flush(gateway: &Arc<Gateway>, window: Duration) {
+fn flush(gateway: &Arc<Gateway>, all: bool) {
     for sandbox in gateway.all_sandboxes() {
-        flush_one(gateway, &sandbox, window);
+        flush_one(gateway, &sandbox, all);
     }
 }
 
-/// Records what one sandbox has asked for and never used.
-pub fn flush_one(gateway: &Arc<Gateway>, sandbox: &Sandbox, window: Duration) {
-    let unused = sandbox.names.lock().end_windows(window, Instant::now());
+/// Records what one sandbox has asked for and never used; with `all`, before its window has ended.
+pub fn flush_one(gateway: &Arc<Gateway>, sandbox: &Sandbox, all: bool) {
+    let window = gateway.settings.egress.dns_window();
+    let unused = sandbox.names.lock().end_windows(window, all, Instant::now());
     for name in &unused {
         record(gateway, sandbox, name);
     }
