@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 
-/// Bound into every sealing, so that a message made for another purpose never opens.
-const INFO: &[u8] = b"openmiosa lease v1";
+/// Begins the `info` of every sealing, so that a message made for another purpose never opens.
+const INFO: &[u8] = b"openmiosa lease v1\n";
 
 /// The key that leases are sealed to.
 pub struct KeyPair {
@@ -46,10 +46,11 @@ impl KeyPair {
         self.public
     }
 
-    /// Opens one sealed value.
-    pub fn open(&self, enc: &[u8], ciphertext: &[u8], aad: &[u8]) -> Result<Secret, OpenError> {
+    /// Opens one value that was sealed for exactly this context: boot, lease, tenant, purpose and version.
+    pub fn open(&self, enc: &[u8], ciphertext: &[u8], context: &[u8]) -> Result<Secret, OpenError> {
         let enc = EncapsulatedSecret(enc.to_vec());
-        let value = DH_KEM_X25519_HKDF_SHA256_AES_256.open(&enc, INFO, aad, ciphertext, &self.private).map_err(|_| OpenError::Sealed)?;
+        let info = [INFO, context].concat();
+        let value = DH_KEM_X25519_HKDF_SHA256_AES_256.open(&enc, &info, b"", ciphertext, &self.private).map_err(|_| OpenError::Sealed)?;
         // The library's buffer may be longer than the value; a copy of the right size lets every byte be wiped.
         let value = Zeroizing::new(value);
         Ok(Secret::new(value.to_vec()))

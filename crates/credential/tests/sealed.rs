@@ -2,7 +2,7 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use openmiosa_credential::{KeyPair, OpenError};
-use openmiosa_testkit::{associated_data, seal};
+use openmiosa_testkit::{sealing_context, seal};
 use serde_json::Value;
 
 fn vectors() -> Value {
@@ -22,11 +22,11 @@ fn key(vectors: &Value) -> KeyPair {
 fn what_the_server_sealed_opens() {
     let vectors = vectors();
     for case in vectors["opened"].as_array().expect("cases") {
-        let opened = key(&vectors).open(&bytes(&case["enc"]), &bytes(&case["ciphertext"]), case["aad"].as_str().expect("aad").as_bytes());
+        let opened = key(&vectors).open(&bytes(&case["enc"]), &bytes(&case["ciphertext"]), case["context"].as_str().expect("context").as_bytes());
         assert!(opened.is_ok_and(|secret| secret.expose() == bytes(&case["value"])), "{}", case["name"]);
         let version = case["version"].as_str().and_then(|version| version.parse().ok()).expect("a version");
         let lease = case["lease"].as_str().expect("lease");
-        assert_eq!(associated_data("01jboot", lease, "ten_01", case["purpose"].as_str().expect("purpose"), version), case["aad"]);
+        assert_eq!(sealing_context("01jboot", lease, "ten_01", case["purpose"].as_str().expect("purpose"), version), case["context"]);
     }
 }
 
@@ -34,7 +34,7 @@ fn what_the_server_sealed_opens() {
 fn what_was_sealed_for_anything_else_does_not_open() {
     let vectors = vectors();
     for case in vectors["refused"].as_array().expect("cases") {
-        let opened = key(&vectors).open(&bytes(&case["enc"]), &bytes(&case["ciphertext"]), case["aad"].as_str().expect("aad").as_bytes());
+        let opened = key(&vectors).open(&bytes(&case["enc"]), &bytes(&case["ciphertext"]), case["context"].as_str().expect("context").as_bytes());
         assert_eq!(opened.err(), Some(OpenError::Sealed), "{}", case["name"]);
     }
 }
@@ -42,7 +42,7 @@ fn what_was_sealed_for_anything_else_does_not_open() {
 #[test]
 fn a_key_of_one_run_does_not_open_what_was_sealed_to_another() {
     let (one, other) = (KeyPair::generate().expect("a key"), KeyPair::generate().expect("a key"));
-    let (enc, ciphertext) = seal(&one.public(), "aad", b"value");
-    assert!(one.open(&enc, &ciphertext, b"aad").is_ok_and(|secret| secret.expose() == b"value"));
-    assert_eq!(other.open(&enc, &ciphertext, b"aad").err(), Some(OpenError::Sealed));
+    let (enc, ciphertext) = seal(&one.public(), "context", b"value");
+    assert!(one.open(&enc, &ciphertext, b"context").is_ok_and(|secret| secret.expose() == b"value"));
+    assert_eq!(other.open(&enc, &ciphertext, b"context").err(), Some(OpenError::Sealed));
 }

@@ -50,8 +50,8 @@ pub struct LeasePut {
 }
 
 impl LeasePut {
-    /// The associated data that the sealing is bound to.
-    pub fn associated_data(&self, boot: &str) -> String {
+    /// What the sealing is bound to.
+    pub fn sealing_context(&self, boot: &str) -> String {
         format!("{boot}\n{}\n{}\n{}\n{}", self.lease, self.tenant, self.purpose.as_str(), self.version)
     }
 }

@@ -26,8 +26,8 @@ pub enum LendError {
 pub async fn put(gateway: &Gateway, message: &LeasePut) -> Result<(), LendError> {
     let decode = |text: &str| BASE64_STANDARD.decode(text).map_err(|_| LendError::Unopened);
     let (enc, ciphertext) = (decode(&message.sealed.enc)?, decode(&message.sealed.ciphertext)?);
-    let data = message.associated_data(&gateway.boot);
-    let value = gateway.keys.open(&enc, &ciphertext, data.as_bytes()).map_err(|_| LendError::Unopened)?;
+    let context = message.sealing_context(&gateway.boot);
+    let value = gateway.keys.open(&enc, &ciphertext, context.as_bytes()).map_err(|_| LendError::Unopened)?;
     let lifetime = message.expires_in_ms.map(Duration::from_millis);
     gateway.leases.put(&message.lease, message.version, value, lifetime).map_err(|stale| LendError::Stale { held: stale.held })?;
     if message.purpose == Purpose::AuthorityKey {

@@ -8,7 +8,7 @@ use rustls::crypto::{
 use serde_json::{Value, json};
 
 /// What a sealing is bound to.
-pub fn associated_data(boot: &str, lease: &str, tenant: &str, purpose: &str, version: u64) -> String {
+pub fn sealing_context(boot: &str, lease: &str, tenant: &str, purpose: &str, version: u64) -> String {
     format!("{boot}\n{lease}\n{tenant}\n{purpose}\n{version}")
 }
 
@@ -16,16 +16,16 @@ pub fn associated_data(boot: &str, lease: &str, tenant: &str, purpose: &str, ver
 ///
 /// # Panics
 /// When the key is none.
-pub fn seal(public: &[u8; 32], aad: &str, value: &[u8]) -> (Vec<u8>, Vec<u8>) {
+pub fn seal(public: &[u8; 32], context: &str, value: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let public = HpkePublicKey(public.to_vec());
-    let sealed = DH_KEM_X25519_HKDF_SHA256_AES_256.seal(b"openmiosa lease v1", aad.as_bytes(), value, &public);
+    let sealed = DH_KEM_X25519_HKDF_SHA256_AES_256.seal(format!("openmiosa lease v1\n{context}").as_bytes(), b"", value, &public);
     let (enc, ciphertext) = sealed.expect("a public key");
     (enc.0, ciphertext)
 }
 
 /// The body of `PUT /v1/leases/{lease}`.
 pub fn seal_lease(public: &[u8; 32], boot: &str, lease: &str, tenant: &str, purpose: &str, version: u64, value: &[u8]) -> Value {
-    let (enc, ciphertext) = seal(public, &associated_data(boot, lease, tenant, purpose, version), value);
+    let (enc, ciphertext) = seal(public, &sealing_context(boot, lease, tenant, purpose, version), value);
     json!({
         "v": 1, "lease": lease, "tenant": tenant, "purpose": purpose, "version": version, "expires_in_ms": null,
         "sealed": {"enc": BASE64_STANDARD.encode(enc), "ciphertext": BASE64_STANDARD.encode(ciphertext)},

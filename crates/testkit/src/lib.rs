@@ -12,7 +12,7 @@ mod wait;
 pub use answer::{Answer, BoxError, Script, once_401};
 pub use ca::TestCa;
 pub use canary::Canary;
-pub use lease::{associated_data, seal, seal_lease};
+pub use lease::{seal, seal_lease, sealing_context};
 pub use placeholder::placeholder;
 pub use snapshot::SnapshotBuilder;
 pub use upstream::{Recorded, RecordingUpstream};

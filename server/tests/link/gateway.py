@@ -97,9 +97,9 @@ class Gateway:
             return 200, {}
         if lease in self.leases and self.leases[lease][0] > body["version"]:
             return _refusal("stale_version")
-        aad = f"{self.boot}\n{lease}\n{body['tenant']}\n{body['purpose']}\n{body['version']}".encode()
+        info = f"openmiosa lease v1\n{self.boot}\n{lease}\n{body['tenant']}\n{body['purpose']}\n{body['version']}".encode()
         sealed = {name: base64.b64decode(body["sealed"][name]) for name in ("enc", "ciphertext")}
-        self.leases[lease] = (body["version"], open_sealed(self.key, sealed["enc"], sealed["ciphertext"], aad))
+        self.leases[lease] = (body["version"], open_sealed(self.key, sealed["enc"], sealed["ciphertext"], info))
         self.lifetimes[lease] = body["expires_in_ms"]
         return 200, {"lease": lease, "version": body["version"]}
 
@@ -117,7 +117,7 @@ class Gateway:
         }
 
 
-def open_sealed(key: X25519PrivateKey, enc: bytes, ciphertext: bytes, aad: bytes, info: bytes = b"openmiosa lease v1") -> bytes:
+def open_sealed(key: X25519PrivateKey, enc: bytes, ciphertext: bytes, info: bytes) -> bytes:
     """HPKE's base mode from RFC 9180's own key schedule, section 5.1, written apart from what seals."""
     own = key.public_key().public_bytes_raw()
     kem = b"KEM" + (0x20).to_bytes(2)
@@ -126,7 +126,7 @@ def open_sealed(key: X25519PrivateKey, enc: bytes, ciphertext: bytes, aad: bytes
     suite = b"HPKE" + (0x20).to_bytes(2) + (1).to_bytes(2) + (2).to_bytes(2)
     context = b"\0" + _extract(suite, b"", b"psk_id_hash", b"") + _extract(suite, b"", b"info_hash", info)
     prk = _extract(suite, secret, b"secret", b"")
-    return AESGCM(_expand(suite, prk, b"key", context, 32)).decrypt(_expand(suite, prk, b"base_nonce", context, 12), ciphertext, aad)
+    return AESGCM(_expand(suite, prk, b"key", context, 32)).decrypt(_expand(suite, prk, b"base_nonce", context, 12), ciphertext, b"")
 
 
 def _extract(suite: bytes, salt: bytes, label: bytes, key: bytes) -> bytes:

@@ -20,7 +20,7 @@ def seal(key: X25519PrivateKey) -> tuple[bytes, bytes]:
 
 def test_the_rfc_key_schedule_opens_it():
     key = X25519PrivateKey.generate()
-    assert open_sealed(key, *seal(key), b"b\nsec_1\nten_1\nsecret\n3") == b"the value"
+    assert open_sealed(key, *seal(key), b"openmiosa lease v1\nb\nsec_1\nten_1\nsecret\n3") == b"the value"
 
 
 @pytest.mark.parametrize(
@@ -29,12 +29,12 @@ def test_the_rfc_key_schedule_opens_it():
 def test_it_opens_for_no_other_boot_lease_tenant_or_version(other):
     key = X25519PrivateKey.generate()
     with pytest.raises(InvalidTag):
-        open_sealed(key, *seal(key), other.encode())
+        open_sealed(key, *seal(key), f"openmiosa lease v1\n{other}".encode())
 
 
 def test_another_key_does_not_open_it():
     with pytest.raises(InvalidTag):
-        open_sealed(X25519PrivateKey.generate(), *seal(X25519PrivateKey.generate()), b"b\nsec_1\nten_1\nsecret\n3")
+        open_sealed(X25519PrivateKey.generate(), *seal(X25519PrivateKey.generate()), b"openmiosa lease v1\nb\nsec_1\nten_1\nsecret\n3")
 
 
 def test_two_seals_of_one_value_have_nothing_in_common():
