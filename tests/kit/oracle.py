@@ -113,7 +113,7 @@ class Row:
 
     def decisions(self) -> list[Any]:
         """The decision rows of this sandbox, names that were only asked for left out."""
-        return [event for event in self.sandbox.audit.list(limit=500) if event.protocol != "dns"]
+        return [event for event in self.sandbox.audit.list(limit=500, since="2000-01-01T00:00:00Z") if event.protocol != "dns"]
 
     def judge(self) -> None:
         """Evaluate the oracle; raises AssertionError with everything that is wrong."""
