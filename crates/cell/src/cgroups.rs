@@ -109,9 +109,15 @@ fn subtree(above: &Path, name: &str) -> io::Result<PathBuf> {
     if let Some(missing) = NEEDED.iter().find(|c| !available.contains(*c)) {
         return Err(io::Error::other(format!("the {missing} controller is not there")));
     }
-    let wanted = ["memory", "pids", "cpu"].into_iter().filter(|c| available.contains(c)).map(|c| format!("+{c}")).collect::<Vec<_>>().join(" ");
     let parent = above.join(name);
     make(&parent)?;
+    delegate(above, &parent, name, &available).inspect_err(|_| drop(fs::remove_dir(&parent)))?;
+    Ok(parent)
+}
+
+/// Lets the children of `parent` have controllers.
+fn delegate(above: &Path, parent: &Path, name: &str, available: &BTreeSet<&str>) -> io::Result<()> {
+    let wanted = ["memory", "pids", "cpu"].into_iter().filter(|c| available.contains(c)).map(|c| format!("+{c}")).collect::<Vec<_>>().join(" ");
     if let Err(error) = fs::write(above.join("cgroup.subtree_control"), &wanted) {
         // A group with processes of its own cannot have children with controllers: step into a leaf first.
         if error.raw_os_error() != Some(libc::EBUSY) {
@@ -122,8 +128,7 @@ fn subtree(above: &Path, name: &str) -> io::Result<PathBuf> {
         fs::write(leaf.join("cgroup.procs"), "0")?;
         fs::write(above.join("cgroup.subtree_control"), &wanted)?;
     }
-    fs::write(parent.join("cgroup.subtree_control"), &wanted)?;
-    Ok(parent)
+    fs::write(parent.join("cgroup.subtree_control"), &wanted)
 }
 
 fn version_one(name: &str) -> Result<Vec<PathBuf>, String> {

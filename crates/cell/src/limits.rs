@@ -35,7 +35,7 @@ impl Groups {
     pub fn make(hierarchy: &Hierarchy, id: &str, limits: &Limits) -> Result<Self, StepError> {
         let groups = Self { version: hierarchy.version, folders: hierarchy.parents.iter().map(|parent| parent.join(id)).collect() };
         for folder in &groups.folders {
-            match fs::create_dir(folder) {
+            match fs::create_dir_all(folder) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error).doing_to("make the control group", folder),
                 _ => {}
             }

@@ -24,7 +24,7 @@ pub const ALLOWED: &[Group] = &[
         SYS_openat SYS_openat2 SYS_statx SYS_newfstatat SYS_fstat SYS_statfs SYS_fstatfs SYS_faccessat SYS_faccessat2 SYS_readlinkat SYS_getdents64 SYS_getcwd
         SYS_chdir SYS_fchdir SYS_umask SYS_getxattr SYS_lgetxattr SYS_fgetxattr SYS_listxattr SYS_llistxattr SYS_flistxattr),
     group!("Changing files in the writable folders":
-        SYS_mkdirat SYS_unlinkat SYS_renameat SYS_renameat2 SYS_linkat SYS_symlinkat SYS_truncate SYS_ftruncate SYS_fallocate SYS_fchmod SYS_fchmodat SYS_fchmodat2
+        SYS_mkdirat SYS_unlinkat SYS_renameat SYS_renameat2 SYS_linkat SYS_symlinkat SYS_truncate SYS_ftruncate SYS_fallocate SYS_fchmod SYS_fchmodat
         SYS_fchown SYS_fchownat SYS_utimensat SYS_setxattr SYS_lsetxattr SYS_fsetxattr SYS_removexattr SYS_lremovexattr SYS_fremovexattr SYS_flock SYS_fsync
         SYS_fdatasync SYS_sync SYS_syncfs SYS_sync_file_range SYS_mknodat),
     group!("Memory of one's own": SYS_mmap SYS_munmap SYS_mremap SYS_mprotect SYS_brk SYS_madvise SYS_process_madvise SYS_msync SYS_mincore SYS_mlock SYS_mlock2 SYS_munlock
@@ -65,6 +65,7 @@ pub const ALLOWED_HERE: &[Group] = &[
         SYS_chmod SYS_chown SYS_lchown SYS_utime SYS_utimes SYS_futimesat SYS_mknod SYS_sendfile),
     group!("Processes and waiting, by older names": SYS_fork SYS_vfork SYS_getpgrp SYS_alarm SYS_pause SYS_time SYS_poll SYS_select SYS_epoll_create SYS_epoll_wait
         SYS_epoll_ctl_old SYS_epoll_wait_old SYS_eventfd SYS_signalfd SYS_inotify_init SYS_dup2 SYS_pipe),
+    group!("Changing permissions, the newest way; elsewhere programs fall back to the one before": SYS_fchmodat2),
     group!("Thread-local storage": SYS_arch_prctl SYS_set_thread_area SYS_get_thread_area),
 ];
 /// Older names of the same, which only this machine's ABI has.

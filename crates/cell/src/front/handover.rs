@@ -22,7 +22,7 @@ use tokio::{
 
 use super::{channel::Channel, sandbox::Sandbox};
 
-/// How long the gateway has to let go of a sandbox's sockets.
+/// How long the gateway has to take a sandbox's sockets, and to let go of them.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Above every packet that a gateway sends.
 const PACKET: usize = 16 << 10;
@@ -150,8 +150,14 @@ async fn give(gateway: &Gateway, sandbox: &Sandbox) {
     let Some(sockets) = sandbox.sockets.lock().clone() else { return };
     let packet = json!({"op": "add", "sandbox": sandbox.id, "network": sandbox.network, "tcp": sockets.tcp.len(), "udp": sockets.udp.len()}).to_string();
     let descriptors: Vec<_> = sockets.tcp.iter().chain(&sockets.udp).map(AsFd::as_fd).collect();
-    if let Err(error) = gateway.channel.send(packet.as_bytes(), &descriptors).await {
-        tracing::warn!(%error, sandbox = %sandbox.id, "the gateway could not be given its sockets");
+    // A gateway that does not read must not keep sandboxes from being made; the next hello gives it everything again.
+    match timeout(PATIENCE, gateway.channel.send(packet.as_bytes(), &descriptors)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, sandbox = %sandbox.id, "the gateway could not be given its sockets"),
+        Err(_) => {
+            tracing::warn!(sandbox = %sandbox.id, "the gateway does not take its sockets; it is disconnected");
+            gateway.channel.shut_down();
+        }
     }
 }
 

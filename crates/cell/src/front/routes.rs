@@ -25,7 +25,8 @@ use super::{
 };
 use crate::{host::Host, spec::SandboxSpec};
 
-/// Larger pieces of input are sent in several requests.
+/// How much of a body is read although it is refused.
+const WASTE: usize = 8 << 20;
 const DEFAULT_MODE: &str = "0644";
 
 /// What the handlers need.
@@ -195,21 +196,28 @@ async fn put_file(sandbox: &Sandbox, query: &Query, request: Request<Incoming>) 
     let mode = u32::from_str_radix(query.optional("mode").unwrap_or(DEFAULT_MODE), 8).map_err(|_| Problem::invalid("mode is octal, such as 0644"))?;
     let how = Writing { path: path.clone(), mode, parents: query.flag("parents", true)?, limit: sandbox.spec.limits.file_bytes };
     let (sender, receiver) = mpsc::channel(files::PIECES);
-    let mut body = request.into_body();
-    let feeding = tokio::spawn(async move {
-        while let Some(frame) = body.frame().await {
-            let piece = match frame {
-                Ok(frame) => frame.into_data().map_or(Ok(Bytes::new()), Ok),
-                Err(error) => Err(io::Error::other(error)),
-            };
-            if sender.send(piece).await.is_err() {
-                return;
-            }
-        }
-    });
+    let feeding = tokio::spawn(feed(request.into_body(), sender));
     let size = files::write(sandbox, how, receiver).await;
-    feeding.abort();
+    let _ = feeding.await;
     Ok(json(StatusCode::OK, &object!({"path": path.shown(), "size": size?})))
+}
+
+/// Passes a body on; what nobody takes is read all the same, to a limit, so that the sender gets to read the answer.
+async fn feed(mut body: Incoming, sender: mpsc::Sender<io::Result<Bytes>>) {
+    let mut wasted = 0;
+    while let Some(frame) = body.frame().await {
+        let piece = match frame {
+            Ok(frame) => Ok(frame.into_data().unwrap_or_default()),
+            Err(error) => Err(io::Error::other(error)),
+        };
+        let (length, broken) = (piece.as_ref().map_or(0, Bytes::len), piece.is_err());
+        if sender.send(piece).await.is_err() {
+            wasted += length;
+        }
+        if broken || wasted > WASTE {
+            return;
+        }
+    }
 }
 
 fn streamed(kind: &'static str, length: Option<u64>, pieces: mpsc::Receiver<io::Result<Bytes>>) -> Response<Body> {

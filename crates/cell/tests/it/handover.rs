@@ -147,3 +147,18 @@ fn a_port_that_nobody_listens_on_is_told() {
         assert_eq!(&answer, b"HTTP/1.1 409");
     });
 }
+
+#[test]
+fn n_23_every_way_of_sending_arrives_at_the_listener() {
+    each_mode(|cell| {
+        let gateway = Gateway::hello(cell);
+        let sandbox = cell.sandbox("sbx_a");
+        let (_, listener, _) = gateway.listener();
+        for way in ["s.sendto(b'x', socket.MSG_FASTOPEN, to)", "s.connect(to); s.sendmsg([b'x'])", "s.connect(to); s.send(b'x')"] {
+            sandbox.start(&json!({"argv": ["/usr/bin/python3", "-c", format!("import socket; s = socket.socket(); to = ('192.0.2.7', 4433); {way}; s.recv(1)")]}));
+            let (accepted, _) = listener.accept().unwrap();
+            let to = accepted.local_addr().unwrap();
+            assert_eq!((to.ip().to_canonical().to_string().as_str(), to.port()), ("192.0.2.7", 4433), "{way}");
+        }
+    });
+}

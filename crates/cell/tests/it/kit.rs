@@ -104,9 +104,8 @@ impl Cell {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let connection = if headers.is_empty() { "Connection: close\r\n" } else { headers };
         let head = format!("{method} {path} HTTP/1.1\r\nHost: cell\r\n{connection}Content-Length: {}\r\n\r\n", body.len());
-        stream.write_all(head.as_bytes()).unwrap();
         // A refusal may come before the whole body has been taken.
-        let _ = stream.write_all(body);
+        let _ = stream.write_all(&[head.as_bytes(), body].concat());
         stream
     }
 

@@ -1,5 +1,7 @@
 //! The network of a sandbox has one way out, and the way out is the listener.
 
+use std::{net::TcpListener, os::linux::net::SocketAddrExt, os::unix::net};
+
 use crate::kit::each_mode;
 
 #[test]
@@ -109,5 +111,35 @@ except TimeoutError:
     print('silence')",
         );
         assert_eq!(done.out, "silence\n");
+    });
+}
+
+#[test]
+fn n_09_n_10_neither_the_host_nor_a_neighbour_is_reached() {
+    each_mode(|cell| {
+        let host = TcpListener::bind("127.0.0.1:0").unwrap();
+        host.set_nonblocking(true).unwrap();
+        let neighbour = cell.sandbox("sbx_b");
+        neighbour.start(&serde_json::json!({"argv": ["/usr/bin/python3", "-c", "import socket\ns = socket.create_server(('198.18.0.2', 7000))\nopen('/workspace/up', 'w')\ns.accept(); open('/workspace/reached', 'w')"]}));
+        crate::kit::until("the neighbour listens", || neighbour.get_file("up").status == 200);
+        let done = cell.sandbox("sbx_a").python(&format!(
+            "
+assert attempt(socket.create_connection, ('127.0.0.1', {})) == 'ECONNREFUSED'
+assert attempt(socket.create_connection, ('198.18.0.2', 7000)) == 'ECONNREFUSED'",
+            host.local_addr().unwrap().port()
+        ));
+        assert_eq!((done.code, done.err.as_str()), (0, ""));
+        assert!(host.accept().is_err(), "nothing arrived at the host");
+        assert_eq!(neighbour.get_file("reached").status, 404);
+    });
+}
+
+#[test]
+fn n_21_abstract_sockets_of_the_host_are_out_of_reach() {
+    each_mode(|cell| {
+        let name = format!("openmiosa-test-{}", cell.pid());
+        let _host = net::UnixListener::bind_addr(&net::SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        let done = cell.sandbox("sbx_a").python(&format!("assert attempt(socket.socket(socket.AF_UNIX).connect, '\\0{name}') == 'ECONNREFUSED'"));
+        assert_eq!((done.code, done.err.as_str()), (0, ""));
     });
 }

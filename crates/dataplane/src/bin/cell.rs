@@ -20,7 +20,7 @@ const BAD_CONFIGURATION: u8 = 2;
 /// The options are fine, but it cannot start or go on.
 const COULD_NOT_START: u8 = 3;
 
-/// Makes sandboxes: the only program of OpenMIOSA that touches the isolation of the kernel.
+/// Makes sandboxes: the only program of the system that touches the isolation of the kernel.
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 struct Arguments {
