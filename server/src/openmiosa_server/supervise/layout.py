@@ -7,8 +7,9 @@ from pathlib import Path
 
 from .. import settings as configuration
 
-# The id that egressd runs under when root starts the system: far above login and container ranges, next to cell's own (0x70000000 and up).
-EGRESS_UID = 0x6FFF_F000
+# The id that egressd runs under when root starts the system: above login and container ranges, below the ids that cell
+# gives to sandboxes (0x20000000 and up), so that no sandbox's process is ever the same user as the gateway.
+EGRESS_UID = 0x1FFF_F000
 
 
 @dataclass(frozen=True)
