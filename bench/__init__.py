@@ -1,0 +1,1 @@
+"""Figures: printed, kept as JSON, asserted nowhere."""
