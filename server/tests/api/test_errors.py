@@ -54,6 +54,11 @@ async def test_a_bad_body_of_a_secret_is_refused_with_its_reason(api: Api, conte
     assert (await api.client.get("/egress/secrets")).json() == {"secrets": []}
 
 
+async def test_a_text_that_quotes_json_with_an_escaped_nul_is_no_nul(api: Api) -> None:
+    answer = await api.client.post("/egress/secrets", json={**SECRET, "value": '{"send": "\\u0000"}'})
+    assert answer.status_code == 201, answer.text
+
+
 async def test_a_refused_value_is_not_echoed(api: Api) -> None:
     answer = await api.client.post("/egress/secrets", json={"name": "a", "value": ["sk-proj-hidden-0123456789"], "scope": "tenant"})
     assert answer.status_code == 422

@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 from fastapi import Depends, Request
@@ -103,13 +103,25 @@ def _no_constant(name: str) -> float:
 
 def _refuse_unstorable(given: Any) -> None:
     # Lone surrogates cannot be written as UTF-8, and PostgreSQL takes no NUL.
-    try:
-        text = json.dumps(given, ensure_ascii=False)
-        text.encode()
-    except UnicodeEncodeError:
-        raise BadRequest("a text in the body has half of a surrogate pair", code="INVALID_JSON") from None
-    if "\\u0000" in text:
-        raise BadRequest("a text in the body has a NUL in it", code="INVALID_JSON")
+    for text in _texts(given):
+        if "\0" in text:
+            raise BadRequest("a text in the body has a NUL in it", code="INVALID_JSON")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise BadRequest("a text in the body has half of a surrogate pair", code="INVALID_JSON") from None
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield name
+            yield from _texts(item)
 
 
 def _refuse_misspellings(model: type[Body], given: dict[str, Any]) -> None:
