@@ -117,7 +117,8 @@ pub async fn write(sandbox: &Sandbox, how: Writing, pieces: mpsc::Receiver<io::R
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(&folder, beside.as_str(), flags, Mode::RUSR | Mode::WUSR).map_err(|e| from_kernel(e.into()))?;
         let written = fill(File::from(file), how.mode, how.limit, pieces, &shown);
-        let placed = written.and_then(|size| renameat(&folder, beside.as_str(), &folder, name.as_str()).map(|()| size).map_err(|e| from_kernel(e.into())));
+        let placed = written
+            .and_then(|size| renameat(&folder, beside.as_str(), &folder, name.as_str()).map(|()| size).map_err(|e| from_kernel(e.into())));
         if placed.is_err() {
             let _ = unlinkat(&folder, beside.as_str(), AtFlags::empty());
         }
@@ -228,7 +229,7 @@ pub async fn delete(sandbox: &Sandbox, path: InnerPath, recursive: bool) -> Outc
         if recursive {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let inner = openat(folder.as_fd(), name.as_str(), flags, Mode::empty()).map_err(|e| from_kernel(e.into()))?;
-            tree::empty(&inner, 0).map_err(from_kernel)?;
+            tree::empty(&inner).map_err(from_kernel)?;
         }
         unlinkat(&folder, name.as_str(), AtFlags::REMOVEDIR).map_err(|e| from_kernel(e.into()))
     })

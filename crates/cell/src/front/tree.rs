@@ -11,13 +11,16 @@ use std::{
 use openmiosa_sys::FileIdentity;
 use rustix::{
     fs::{
-        AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid, chownat, fchmod, fchown, futimens, mkdirat, openat, readlinkat, statat, symlinkat, unlinkat,
+        AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid, chownat, fchmod, fchown, futimens, mkdirat,
+        openat, readlinkat, renameat, statat, symlinkat, unlinkat,
     },
     io::Errno,
 };
 
-/// Deeper trees are somebody's joke on a recursive program.
-const DEPTH: usize = 1000;
+/// Deeper trees are somebody's joke on a recursive program. Each level holds three descriptors.
+const DEPTH: usize = 256;
+/// How far down a removal walks before it brings what is deeper up to the top.
+const REACH: usize = 64;
 /// Set-user-id and friends do not travel.
 const PERMISSIONS: u32 = 0o777;
 
@@ -78,12 +81,14 @@ fn copy_entry(source: BorrowedFd<'_>, target: &OwnedFd, name: &CStr, owner: Opti
 }
 
 fn copy_file(source: BorrowedFd<'_>, target: &OwnedFd, name: &CStr, found: &Stat, owner: Option<FileIdentity>) -> io::Result<u64> {
-    let from = openat(source, name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
+    let from =
+        openat(source, name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
     // What it was a moment ago need not be what was opened.
     if FileType::from_raw_mode(rustix::fs::fstat(&from)?.st_mode) != FileType::RegularFile {
         return Ok(0);
     }
-    let to = openat(target, name, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR)?;
+    let to =
+        openat(target, name, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR)?;
     let mut to = File::from(to);
     let bytes = io::copy(&mut File::from(from), &mut to)?;
     finish(to.as_fd(), found, owner)?;
@@ -109,7 +114,7 @@ fn own(made: impl AsFd, owner: Option<FileIdentity>) -> io::Result<()> {
 pub fn remove(path: &Path) -> io::Result<()> {
     match open_folder(CWD, path) {
         Ok(folder) => {
-            empty(&folder, 0)?;
+            empty(&folder)?;
             Ok(std::fs::remove_dir(path)?)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -117,11 +122,16 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes what is in a folder.
-pub fn empty(folder: &OwnedFd, depth: usize) -> io::Result<()> {
-    if depth > DEPTH {
-        return Err(io::Error::other("the folders are nested too deeply to be removed"));
-    }
+/// Removes what is in a folder, however deep it goes: a sandbox must not make itself too deep to be destroyed.
+pub fn empty(folder: &OwnedFd) -> io::Result<()> {
+    // What was brought up in one round is removed in the next.
+    while !empty_within_reach(folder, folder, 0)? {}
+    Ok(())
+}
+
+/// Whether all was within reach, so that nothing had to be brought up to `top`.
+fn empty_within_reach(top: &OwnedFd, folder: &OwnedFd, depth: usize) -> io::Result<bool> {
+    let mut all = true;
     for entry in Dir::read_from(folder)? {
         let entry = entry?;
         let name = entry.file_name();
@@ -130,22 +140,27 @@ pub fn empty(folder: &OwnedFd, depth: usize) -> io::Result<()> {
         }
         if entry.file_type() == FileType::Directory || is_folder(folder, name)? {
             let inner = open_folder_anyhow(folder, name)?;
-            empty(&inner, depth + 1)?;
-            unlinkat(folder, name, AtFlags::REMOVEDIR)?;
+            if depth == REACH {
+                renameat(folder, name, top, format!(".{}.deep", ulid::Ulid::new()))?;
+                all = false;
+            } else {
+                all &= empty_within_reach(top, &inner, depth + 1)?;
+                unlinkat(folder, name, AtFlags::REMOVEDIR)?;
+            }
         } else {
             unlinkat(folder, name, AtFlags::empty())?;
         }
     }
-    Ok(())
+    Ok(all)
 }
 
 fn is_folder(folder: &OwnedFd, name: &CStr) -> io::Result<bool> {
     Ok(FileType::from_raw_mode(statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?.st_mode) == FileType::Directory)
 }
 
-/// Opens a folder that its owner may have closed to itself.
+/// Opens a folder to change what is in it, although its owner may have closed it to itself.
 fn open_folder_anyhow(folder: &OwnedFd, name: &CStr) -> io::Result<OwnedFd> {
-    match open_folder(folder, name) {
+    let opened = match open_folder(folder, name) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             let found = openat(folder, name, OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
             // By way of the descriptor: a name could have become a link in the meantime.
@@ -153,7 +168,12 @@ fn open_folder_anyhow(folder: &OwnedFd, name: &CStr) -> io::Result<OwnedFd> {
             open_folder(folder, name)
         }
         other => other,
+    }?;
+    let mode = Mode::from_raw_mode(rustix::fs::fstat(&opened)?.st_mode);
+    if !mode.contains(Mode::RWXU) {
+        fchmod(&opened, Mode::RWXU)?;
     }
+    Ok(opened)
 }
 
 fn open_folder(at: impl AsFd, name: impl rustix::path::Arg) -> io::Result<OwnedFd> {
