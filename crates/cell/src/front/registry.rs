@@ -49,7 +49,15 @@ impl Registry {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(state.join(name))?;
         }
         let slots = fs::read_dir(state.join("sandboxes"))?.flatten().filter_map(|e| read_slot(&e.path())).collect();
-        Ok(Arc::new(Self { mode, state: state.to_owned(), spawner, handover, running: Mutex::default(), changing: Mutex::default(), slots: Mutex::new(slots) }))
+        Ok(Arc::new(Self {
+            mode,
+            state: state.to_owned(),
+            spawner,
+            handover,
+            running: Mutex::default(),
+            changing: Mutex::default(),
+            slots: Mutex::new(slots),
+        }))
     }
 
     /// One that runs.
@@ -71,7 +79,11 @@ impl Registry {
         let change = self.change(id);
         let _held = change.lock().await;
         if let Ok(there) = self.get(id) {
-            return if there.spec == spec { Ok((there, false)) } else { Err(Problem::exists(format!("sandbox {id}, with another description,"))) };
+            return if there.spec == spec {
+                Ok((there, false))
+            } else {
+                Err(Problem::exists(format!("sandbox {id}, with another description,")))
+            };
         }
         let folder = self.folder(id);
         let (slot, fresh) = self.prepare(&folder, spec.from_snapshot.clone()).await?;
@@ -137,9 +149,22 @@ impl Registry {
         }
         if !keep {
             self.forget(&folder).await?;
-            self.changing.lock().remove(id);
+            let mut changing = self.changing.lock();
+            // Whoever waits for its turn holds one too; a new lock beside theirs would let two changes happen at once.
+            if Arc::strong_count(&change) == 2 {
+                changing.remove(id);
+            }
         }
         Ok(())
+    }
+
+    /// Stops or continues one, but never in the middle of another change.
+    pub async fn pause(&self, id: &str, paused: bool) -> Outcome<Arc<Sandbox>> {
+        let sandbox = self.get(id)?;
+        let change = self.change(id);
+        let _held = change.lock().await;
+        sandbox.set_paused(paused).await?;
+        Ok(sandbox)
     }
 
     /// Copies a sandbox's files, which hold still meanwhile.
@@ -272,13 +297,19 @@ fn check_id(id: &str) -> Outcome<()> {
 
 fn check_spec(spec: &SandboxSpec) -> Outcome<()> {
     let hostname = &spec.hostname;
-    if hostname.is_empty() || hostname.len() > LONGEST_NAME || !hostname.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.') {
+    if hostname.is_empty()
+        || hostname.len() > LONGEST_NAME
+        || !hostname.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
+    {
         return Err(Problem::invalid("hostname has 1 to 64 letters, digits, hyphens and dots"));
     }
     for layer in &spec.layers {
         let text = layer.to_str().unwrap_or_default();
         if !layer.is_absolute() || text.contains([':', ',', '\\']) || !layer.is_dir() {
-            return Err(Problem::invalid(format!("layer {} is not the absolute path of a folder, without colon, comma or backslash", layer.display())));
+            return Err(Problem::invalid(format!(
+                "layer {} is not the absolute path of a folder, without colon, comma or backslash",
+                layer.display()
+            )));
         }
     }
     if spec.env.keys().any(|name| name.is_empty() || name.contains(['=', '\0'])) {

@@ -1,6 +1,6 @@
 //! The requests of `cell.sock`, each sent to the file that does it.
 
-use std::{io, sync::Arc};
+use std::{future::Future, io, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -67,7 +67,10 @@ pub async fn answer(app: Arc<App>, request: Request<Incoming>) -> Response<Body>
             let all: Vec<Value> = app.registry.list().iter().map(|s| s.describe()).collect();
             Ok(json(StatusCode::OK, &object!({"sandboxes": all})))
         }
-        (&Method::DELETE, ["v1", "snapshots", snapshot]) => app.registry.delete_snapshot(snapshot).await.map(|()| nothing()),
+        (&Method::DELETE, ["v1", "snapshots", snapshot]) => {
+            let (registry, snapshot) = (Arc::clone(&app.registry), (*snapshot).to_owned());
+            to_the_end(async move { registry.delete_snapshot(&snapshot).await }).await.map(|()| nothing())
+        }
         (_, ["v1", "sandboxes", id]) => sandbox(&app, id, request).await,
         (_, ["v1", "sandboxes", id, rest @ ..]) => part(&app, id, rest, request).await,
         _ => Err(unknown(&request)),
@@ -75,7 +78,13 @@ pub async fn answer(app: Arc<App>, request: Request<Incoming>) -> Response<Body>
     outcome.unwrap_or_else(|problem| problem.response())
 }
 
+/// Does all of `work`, although the caller may hang up in the middle: half a change is worse than one that nobody hears of.
+async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Outcome<T>> + Send + 'static) -> Outcome<T> {
+    tokio::spawn(work).await.unwrap_or_else(|error| Err(Problem::internal(error.to_string())))
+}
+
 async fn sandbox(app: &App, id: &str, request: Request<Incoming>) -> Answer {
+    let (registry, name) = (Arc::clone(&app.registry), id.to_owned());
     match *request.method() {
         Method::PUT => {
             if let Some(missing) = app.host.missing() {
@@ -85,14 +94,14 @@ async fn sandbox(app: &App, id: &str, request: Request<Incoming>) -> Answer {
                 Ok(spec) => spec,
                 Err(response) => return Ok(response),
             };
-            let (sandbox, created) = app.registry.create(id, spec).await?;
+            let (sandbox, created) = to_the_end(async move { registry.create(&name, spec).await }).await?;
             let status = if created { StatusCode::CREATED } else { StatusCode::OK };
             Ok(json(status, &object!({"sandbox": sandbox.describe()})))
         }
         Method::GET => Ok(json(StatusCode::OK, &object!({"sandbox": app.registry.get(id)?.describe()}))),
         Method::DELETE => {
             let keep = Query::parse(request.uri().query())?.optional("files") == Some("keep");
-            app.registry.destroy(id, keep).await.map(|()| nothing())
+            to_the_end(async move { registry.destroy(&name, keep).await }).await.map(|()| nothing())
         }
         _ => Err(unknown(&request)),
     }
@@ -102,22 +111,28 @@ async fn part(app: &App, id: &str, rest: &[&str], request: Request<Incoming>) ->
     let sandbox = app.registry.get(id)?;
     let query = Query::parse(request.uri().query())?;
     match (request.method(), rest) {
-        (&Method::POST, ["pause"]) => pause(&sandbox, true).await,
-        (&Method::POST, ["resume"]) => pause(&sandbox, false).await,
+        (&Method::POST, [word @ ("pause" | "resume")]) => {
+            let (registry, id, paused) = (Arc::clone(&app.registry), id.to_owned(), *word == "pause");
+            let sandbox = to_the_end(async move { registry.pause(&id, paused).await }).await?;
+            Ok(json(StatusCode::OK, &object!({"sandbox": sandbox.describe()})))
+        }
         (&Method::POST, ["snapshots", snapshot]) => {
-            let bytes = app.registry.snapshot(id, snapshot).await?;
+            let (registry, id, snapshot) = (Arc::clone(&app.registry), id.to_owned(), (*snapshot).to_owned());
+            let bytes = to_the_end(async move { registry.snapshot(&id, &snapshot).await }).await?;
             Ok(json(StatusCode::CREATED, &object!({"bytes": bytes})))
         }
-        (&Method::GET, ["connect"]) => connect::connect(&sandbox, query.text("port")?.parse().map_err(|_| Problem::invalid("port is a number from 1 to 65535"))?, request).await,
+        (&Method::GET, ["connect"]) => {
+            connect::connect(
+                &sandbox,
+                query.text("port")?.parse().map_err(|_| Problem::invalid("port is a number from 1 to 65535"))?,
+                request,
+            )
+            .await
+        }
         (_, ["processes", rest @ ..]) => process(&sandbox, rest, &query, request).await,
         (_, ["files", rest @ ..]) => file(&sandbox, rest, &query, request).await,
         _ => Err(unknown(&request)),
     }
-}
-
-async fn pause(sandbox: &Sandbox, paused: bool) -> Answer {
-    sandbox.set_paused(paused).await?;
-    Ok(json(StatusCode::OK, &object!({"sandbox": sandbox.describe()})))
 }
 
 async fn process(sandbox: &Arc<Sandbox>, rest: &[&str], query: &Query, request: Request<Incoming>) -> Answer {
@@ -128,7 +143,8 @@ async fn process(sandbox: &Arc<Sandbox>, rest: &[&str], query: &Query, request: 
                 Ok(body) => body,
                 Err(response) => return Ok(response),
             };
-            let process = processes::start(sandbox, body).await?;
+            let sandbox = Arc::clone(sandbox);
+            let process = to_the_end(async move { processes::start(&sandbox, body).await }).await?;
             Ok(json(StatusCode::CREATED, &object!({"process": process.describe()})))
         }
         (&Method::GET, []) => {
@@ -193,7 +209,8 @@ async fn file(sandbox: &Sandbox, rest: &[&str], query: &Query, request: Request<
 
 async fn put_file(sandbox: &Sandbox, query: &Query, request: Request<Incoming>) -> Answer {
     let path = InnerPath::parse(query.text("path")?)?;
-    let mode = u32::from_str_radix(query.optional("mode").unwrap_or(DEFAULT_MODE), 8).map_err(|_| Problem::invalid("mode is octal, such as 0644"))?;
+    let mode = u32::from_str_radix(query.optional("mode").unwrap_or(DEFAULT_MODE), 8)
+        .map_err(|_| Problem::invalid("mode is octal, such as 0644"))?;
     let how = Writing { path: path.clone(), mode, parents: query.flag("parents", true)?, limit: sandbox.spec.limits.file_bytes };
     let (sender, receiver) = mpsc::channel(files::PIECES);
     let feeding = tokio::spawn(feed(request.into_body(), sender));

@@ -38,7 +38,9 @@ fn what_is_destroyed_is_gone_at_once_and_altogether() {
     each_mode(|cell| {
         let id = format!("sbx_gone{}", cell.pid());
         let sandbox = cell.sandbox(&id);
-        sandbox.start(&json!({"argv": ["sh", "-c", "trap '' TERM HUP; setsid sleep 600 & mkdir locked; touch locked/f; chmod 0 locked; sleep 600"]}));
+        sandbox.start(
+            &json!({"argv": ["sh", "-c", "trap '' TERM HUP; setsid sleep 600 & mkdir locked; touch locked/f; chmod 0 locked; sleep 600"]}),
+        );
         until("its files are there", || fs::metadata(cell.state().join(format!("sandboxes/{id}/workspace/locked"))).is_ok());
         let mounts = fs::read_to_string("/proc/mounts").unwrap();
         let begun = Instant::now();
@@ -116,7 +118,10 @@ fn a_snapshot_is_a_copy_that_follows_no_link() {
         assert_eq!((taken.status, taken.json()), (201, json!({"bytes": 9})));
         first.sh("echo two > d/f");
         let second = cell.sandbox_with("sbx_b", &json!({"v": 1, "from_snapshot": "snp_1"}));
-        assert_eq!(second.sh("cat d/f ~/h; readlink link; stat -c %a d/f; echo three > d/f && ls").out, format!("one\nhome\n{}\n600\nd\nlink\n", secret.display()));
+        assert_eq!(
+            second.sh("cat d/f ~/h; readlink link; stat -c %a d/f; echo three > d/f && ls").out,
+            format!("one\nhome\n{}\n600\nd\nlink\n", secret.display())
+        );
         assert_eq!(first.sh("cat d/f").out, "two\n");
         assert_eq!(cell.ask("DELETE", "/v1/snapshots/snp_1", &[]).status, 204);
         assert_eq!(cell.ask("DELETE", "/v1/snapshots/snp_1", &[]).status, 404);
@@ -145,7 +150,22 @@ fn the_host_says_what_it_can_do() {
         let host = cell.get("/v1/host").json();
         assert_eq!(host["mode"], if cell.user == As::Root { "root" } else { "rootless" });
         let names: Vec<_> = host["checks"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
-        assert_eq!(names, ["user_namespaces", "apparmor", "mounts", "proc", "loopback", "nft_tproxy", "overlay", "landlock", "seccomp", "memfd_exec", "cgroups"]);
+        assert_eq!(
+            names,
+            [
+                "user_namespaces",
+                "apparmor",
+                "mounts",
+                "proc",
+                "loopback",
+                "nft_tproxy",
+                "overlay",
+                "landlock",
+                "seccomp",
+                "memfd_exec",
+                "cgroups"
+            ]
+        );
         let check = |name: &str| host["checks"].as_array().unwrap().iter().find(|c| c["name"] == name).unwrap().clone();
         assert!(check("cgroups")["ok"] == true || !check("cgroups")["remedy"].as_str().unwrap().is_empty());
     });
@@ -165,5 +185,47 @@ fn many_sandboxes_at_once_are_all_different() {
             }
         });
         assert_eq!(cell.get("/v1/sandboxes").json(), json!({"sandboxes": []}));
+    });
+}
+
+#[test]
+fn a_sandbox_cannot_make_itself_too_deep_or_too_closed_to_be_destroyed() {
+    each_mode(|cell| {
+        let sandbox = cell.sandbox("sbx_a");
+        let dig = "os.chdir('/workspace')
+for level in range(1500):
+    os.mkdir('d' * 20); os.chdir('d' * 20); open('f', 'w')
+os.makedirs('/tmp/module/sub'); open('/tmp/module/sub/f', 'w'); os.chmod('/tmp/module/sub', 0o555); os.chmod('/tmp/module', 0o555); os.chmod('/tmp', 0)";
+        assert_eq!(sandbox.python(dig).code, 0);
+        assert_eq!(cell.ask("DELETE", &sandbox.path(&format!("/files?path={}&recursive=true", "d".repeat(20))), &[]).status, 204);
+        assert_eq!(sandbox.python(&dig.replace("/tmp", "/home/agent")).code, 0);
+        sandbox.destroy();
+        assert!(!cell.state().join("sandboxes/sbx_a").exists());
+    });
+}
+
+#[test]
+fn a_caller_that_hangs_up_leaves_no_half_made_sandbox() {
+    each_mode(|cell| {
+        for _ in 0..5 {
+            drop(cell.send("PUT", "/v1/sandboxes/sbx_a", "", br#"{"v": 1}"#));
+            let again = cell.ask("PUT", "/v1/sandboxes/sbx_a", br#"{"v": 1}"#);
+            assert!([200, 201].contains(&again.status), "{}", again.text());
+            assert_eq!(cell.ask("DELETE", "/v1/sandboxes/sbx_a", &[]).status, 204);
+        }
+    });
+}
+
+#[test]
+fn a_caller_that_hangs_up_during_a_snapshot_leaves_the_sandbox_running_and_the_copy_whole() {
+    each_mode(|cell| {
+        let sandbox = cell.sandbox("sbx_a");
+        assert_eq!(sandbox.sh("for i in $(seq 3000); do echo x > $i; done").code, 0);
+        let copy = cell.state().join("snapshots/snp_1/workspace");
+        let caller = cell.send("POST", &sandbox.path("/snapshots/snp_1"), "", b"{}");
+        until("the copy has begun", || copy.exists());
+        drop(caller);
+        until("it runs again", || cell.get(&sandbox.path("")).json()["sandbox"]["state"] == "running");
+        assert_eq!((fs::read_dir(&copy).unwrap().count(), sandbox.sh("echo up").out.as_str()), (3000, "up\n"));
     });
 }
