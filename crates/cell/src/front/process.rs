@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::ring::Ring;
+use super::ring::{Kept, Ring};
 
 /// The shells' code for a program that was stopped by a time limit.
 const TIMED_OUT: i32 = 124;
@@ -43,7 +43,6 @@ pub struct Exit {
     instant: Instant,
 }
 
-#[derive(Default)]
 struct State {
     pid: i32,
     status: Option<Exit>,
@@ -73,8 +72,10 @@ pub struct Process {
 
 impl Process {
     /// One that is about to start.
-    pub fn new(name: Option<String>, argv: Vec<String>, terminal: bool) -> Self {
-        let state = State { undrained: if terminal { 1 } else { 2 }, ..State::default() };
+    pub fn new(name: Option<String>, argv: Vec<String>, terminal: bool, kept: &Kept) -> Self {
+        let rings = || Ring::new(kept.clone());
+        let state =
+            State { pid: 0, status: None, timed_out: false, stdout: rings(), stderr: rings(), undrained: if terminal { 1 } else { 2 } };
         Self {
             id: format!("prc_{}", ulid::Ulid::new().to_string().to_lowercase()),
             name,
@@ -149,6 +150,19 @@ impl Process {
         self.state.lock().status.map(|s| s.instant)
     }
 
+    /// How much of its output is kept.
+    pub fn kept(&self) -> u64 {
+        let state = self.state.lock();
+        [&state.stdout, &state.stderr].map(|ring| ring.end() - ring.start()).iter().sum()
+    }
+
+    /// Gives the memory of its output back; readers will find a gap.
+    pub fn forget_output(&self) {
+        let mut state = self.state.lock();
+        state.stdout.forget();
+        state.stderr.forget();
+    }
+
     /// Up to `limit` bytes of a stream, where they begin, and where they were wanted from.
     pub fn read(&self, stream: Stream, offset: u64, limit: usize) -> (u64, Vec<u8>) {
         let state = self.state.lock();
@@ -163,7 +177,9 @@ impl Process {
     pub fn exit_line(&self) -> Option<Value> {
         let state = self.state.lock();
         let exit = state.status.filter(|_| state.undrained == 0)?;
-        Some(json!({"exit": {"exit_code": code(&exit, state.timed_out), "signal": exit.signal, "timed_out": state.timed_out, "duration_ms": exit.duration_ms}}))
+        Some(
+            json!({"exit": {"exit_code": code(&exit, state.timed_out), "signal": exit.signal, "timed_out": state.timed_out, "duration_ms": exit.duration_ms}}),
+        )
     }
 
     /// As the contract spells it.

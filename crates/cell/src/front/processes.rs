@@ -1,14 +1,13 @@
 //! The processes of one sandbox: starting, feeding, signalling, forgetting.
 
-use std::{
-    collections::BTreeMap,
-    os::fd::OwnedFd,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, os::fd::OwnedFd, sync::Arc, time::Duration};
 
+use openmiosa_sys::FileIdentity;
 use parking_lot::Mutex;
-use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::{
+    fs::{Gid, Uid, fchown},
+    pipe::{PipeFlags, pipe_with},
+};
 use serde::Deserialize;
 use tokio::io::unix::AsyncFd;
 
@@ -16,6 +15,7 @@ use super::{
     problem::{Outcome, Problem},
     process::{Process, Stream},
     pump::{feed, pump, watched},
+    ring::Kept,
     sandbox::Sandbox,
 };
 use crate::{init::Start, trust};
@@ -24,6 +24,8 @@ use crate::{init::Start, trust};
 const MEMORY: Duration = Duration::from_secs(600);
 /// How many ended processes are.
 const REMEMBERED: usize = 256;
+/// How much of their output is kept, of the newest first.
+const OUTPUT: u64 = 32 << 20;
 /// Between the polite signal and the other one.
 const GRACE: Duration = Duration::from_secs(2);
 const TERM: i32 = 15;
@@ -73,6 +75,7 @@ pub struct Entry {
 #[derive(Default)]
 pub struct Processes {
     entries: Mutex<Vec<Entry>>,
+    kept: Kept,
 }
 
 impl Processes {
@@ -103,6 +106,13 @@ fn forget(entries: &mut Vec<Entry>) {
         surplus -= usize::from(forgotten);
         !forgotten
     });
+    let mut kept = 0;
+    for entry in entries.iter().rev().filter(|e| e.process.ended_instant().is_some()) {
+        kept += entry.process.kept();
+        if kept > OUTPUT {
+            entry.process.forget_output();
+        }
+    }
 }
 
 /// The ends of a process's streams that init gets, and those that stay here.
@@ -113,7 +123,7 @@ struct Plumbing {
 }
 
 impl Plumbing {
-    fn lay(stdin: bool, terminal: bool) -> std::io::Result<Self> {
+    fn lay(stdin: bool, terminal: bool, owner: Option<FileIdentity>) -> std::io::Result<Self> {
         let mut plumbing = Self { given: Vec::new(), input: None, outputs: Vec::new() };
         if terminal {
             return Ok(plumbing);
@@ -128,6 +138,12 @@ impl Plumbing {
             plumbing.given.push(writer);
             plumbing.outputs.push((stream, reader));
         }
+        if let Some(owner) = owner {
+            // A pipe is its maker's, and /dev/stdout opens it again by name.
+            for end in &plumbing.given {
+                fchown(end, Some(Uid::from_raw(owner.uid)), Some(Gid::from_raw(owner.gid)))?;
+            }
+        }
         Ok(plumbing)
     }
 }
@@ -136,10 +152,16 @@ impl Plumbing {
 pub async fn start(sandbox: &Arc<Sandbox>, body: StartBody) -> Outcome<Arc<Process>> {
     let serial = sandbox.init.serial();
     let terminal = body.pty.map(|size| (size.rows, size.cols));
-    let wanted = Start { argv: body.argv.clone(), env: environment(sandbox, body.env, terminal.is_some()), cwd: inside(&body.cwd), stdin: body.stdin, terminal };
+    let wanted = Start {
+        argv: body.argv.clone(),
+        env: environment(sandbox, body.env, terminal.is_some()),
+        cwd: inside(&body.cwd),
+        stdin: body.stdin,
+        terminal,
+    };
     let request = wanted.encode(serial).map_err(Problem::invalid)?;
-    let plumbing = Plumbing::lay(body.stdin, terminal.is_some())?;
-    let process = Arc::new(Process::new(body.name, body.argv, terminal.is_some()));
+    let plumbing = Plumbing::lay(body.stdin, terminal.is_some(), sandbox.identity)?;
+    let process = Arc::new(Process::new(body.name, body.argv, terminal.is_some(), &sandbox.processes.kept));
     let (_, master) = sandbox
         .init
         .exec(serial, &request, &plumbing.given, Arc::clone(&process))
@@ -155,7 +177,13 @@ pub async fn start(sandbox: &Arc<Sandbox>, body: StartBody) -> Outcome<Arc<Proce
 }
 
 /// Starts the pumps; what the caller's input goes to comes back.
-fn connect(sandbox: &Sandbox, process: &Arc<Process>, input: Option<OwnedFd>, outputs: Vec<(Stream, OwnedFd)>, master: Option<OwnedFd>) -> Outcome<Option<Arc<AsyncFd<OwnedFd>>>> {
+fn connect(
+    sandbox: &Sandbox,
+    process: &Arc<Process>,
+    input: Option<OwnedFd>,
+    outputs: Vec<(Stream, OwnedFd)>,
+    master: Option<OwnedFd>,
+) -> Outcome<Option<Arc<AsyncFd<OwnedFd>>>> {
     if let Some(master) = master {
         let master = Arc::new(watched(master)?);
         tokio::spawn(pump(Arc::clone(&master), Arc::clone(process), Stream::Stdout, sandbox.gone.clone()));
@@ -169,7 +197,15 @@ fn connect(sandbox: &Sandbox, process: &Arc<Process>, input: Option<OwnedFd>, ou
 
 /// Cell's base, then the sandbox's own, then the call's.
 fn environment(sandbox: &Sandbox, call: BTreeMap<String, String>, terminal: bool) -> BTreeMap<String, String> {
-    let base = [("PATH", PATH), ("HOME", "/home/agent"), ("USER", "agent"), ("LOGNAME", "agent"), ("SHELL", "/bin/sh"), ("LANG", "C.UTF-8"), ("TMPDIR", "/tmp")];
+    let base = [
+        ("PATH", PATH),
+        ("HOME", "/home/agent"),
+        ("USER", "agent"),
+        ("LOGNAME", "agent"),
+        ("SHELL", "/bin/sh"),
+        ("LANG", "C.UTF-8"),
+        ("TMPDIR", "/tmp"),
+    ];
     let mut environment: BTreeMap<String, String> = base.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
     if terminal {
         environment.insert("TERM".to_owned(), "xterm-256color".to_owned());

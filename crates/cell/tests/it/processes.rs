@@ -37,7 +37,12 @@ fn f_06_arguments_are_never_read_by_a_shell() {
         let sandbox = cell.sandbox("sbx_a");
         let done = sandbox.run(&["printf", "%s|", ";id", "$(id)", "a\nb", "`id`", ""]);
         assert_eq!(done.out, ";id|$(id)|a\nb|`id`||");
-        for body in [json!({"argv": ["a\0b"]}), json!({"argv": ["true", "x".repeat(2 << 20)]}), json!({"argv": []}), json!({"argv": ["true"], "env": {"A": "b\0c"}})] {
+        for body in [
+            json!({"argv": ["a\0b"]}),
+            json!({"argv": ["true", "x".repeat(2 << 20)]}),
+            json!({"argv": []}),
+            json!({"argv": ["true"], "env": {"A": "b\0c"}}),
+        ] {
             let reply = cell.post(&sandbox.path("/processes"), &body);
             assert_eq!((reply.status, reply.code().as_str()), (422, "invalid"), "{}", reply.text());
         }
@@ -94,8 +99,13 @@ fn a_program_without_input_reads_its_end() {
 fn a_terminal_is_one_and_has_a_size() {
     each_mode(|cell| {
         let sandbox = cell.sandbox("sbx_a");
-        let process = sandbox.start(&json!({"argv": ["sh", "-c", "tty; stty size; read line; echo \"got $line\"; stty size"], "pty": {"rows": 30, "cols": 100}}));
-        let seen = |text: &str| sandbox.cell.get(&sandbox.path(&format!("/processes/{process}"))).json()["process"]["stdout"]["end"].as_u64().unwrap() >= text.len() as u64;
+        let process = sandbox.start(
+            &json!({"argv": ["sh", "-c", "tty; stty size; read line; echo \"got $line\"; stty size"], "pty": {"rows": 30, "cols": 100}}),
+        );
+        let seen = |text: &str| {
+            sandbox.cell.get(&sandbox.path(&format!("/processes/{process}"))).json()["process"]["stdout"]["end"].as_u64().unwrap()
+                >= text.len() as u64
+        };
         until("the first lines are there", || seen("/dev/pts/0\r\n30 100\r\n"));
         assert_eq!(cell.post(&sandbox.path(&format!("/processes/{process}/resize")), &json!({"rows": 40, "cols": 120})).status, 204);
         cell.ask("POST", &sandbox.path(&format!("/processes/{process}/stdin")), b"words\n");
@@ -161,5 +171,33 @@ fn the_end_is_told_although_a_child_holds_the_pipe() {
         let done = cell.sandbox("sbx_a").sh("sleep 600 & echo started");
         assert_eq!((done.out.as_str(), done.code), ("started\n", 0));
         assert!(begun.elapsed() < Duration::from_secs(10));
+    });
+}
+
+#[test]
+fn standard_streams_can_be_opened_by_name() {
+    each_mode(|cell| {
+        let sandbox = cell.sandbox("sbx_a");
+        let process =
+            sandbox.start(&json!({"argv": ["sh", "-c", "cat < /dev/stdin > /dev/stdout; echo err > /dev/stderr"], "stdin": true}));
+        assert_eq!(cell.ask("POST", &sandbox.path(&format!("/processes/{process}/stdin?eof=true")), b"in\n").status, 204);
+        let done = sandbox.finish(&process);
+        assert_eq!((done.out.as_str(), done.err.as_str(), done.code), ("in\n", "err\n", 0));
+    });
+}
+
+#[test]
+fn q_12_ended_processes_give_the_memory_of_their_output_back() {
+    each_mode(|cell| {
+        let sandbox = cell.sandbox("sbx_a");
+        for _ in 0..15 {
+            sandbox.sh("head -c 5000000 /dev/zero");
+        }
+        assert_eq!(sandbox.sh("echo new").out, "new\n");
+        let all = cell.get(&sandbox.path("/processes")).json();
+        let kept = |process: &serde_json::Value| process["stdout"]["end"].as_u64().unwrap() - process["stdout"]["start"].as_u64().unwrap();
+        let kept: Vec<u64> = all["processes"].as_array().unwrap().iter().map(kept).collect();
+        assert!(kept.iter().sum::<u64>() <= 32 << 20, "{kept:?}");
+        assert_eq!((kept[0], kept[14], kept[15]), (0, 4 << 20, 4), "the newest stays");
     });
 }
