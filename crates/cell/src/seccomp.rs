@@ -29,7 +29,14 @@ const KINDS: [(u64, u64); 2] = [(libc::SOCK_STREAM as u64, libc::IPPROTO_TCP as 
 const KIND_BITS: u64 = 0xf;
 /// Bits of clone that make namespaces.
 const NEW: [libc::c_int; 8] = [
-    libc::CLONE_NEWNS, libc::CLONE_NEWCGROUP, libc::CLONE_NEWUTS, libc::CLONE_NEWIPC, libc::CLONE_NEWUSER, libc::CLONE_NEWPID, libc::CLONE_NEWNET, 0x80, /* NEWTIME */
+    libc::CLONE_NEWNS,
+    libc::CLONE_NEWCGROUP,
+    libc::CLONE_NEWUTS,
+    libc::CLONE_NEWIPC,
+    libc::CLONE_NEWUSER,
+    libc::CLONE_NEWPID,
+    libc::CLONE_NEWNET,
+    0x80, /* NEWTIME */
 ];
 /// Terminal requests that put words into somebody else's mouth.
 const MIMICRY: [u64; 2] = [0x5412 /* TIOCSTI */, 0x541c /* TIOCLINUX */];
@@ -48,7 +55,11 @@ impl Filters {
             let allow = filter(allowed()?, SeccompAction::Errno(errno(libc::ENOSYS)), SeccompAction::Allow)?;
             let refuse = filter(refused()?, SeccompAction::Allow, SeccompAction::Errno(errno(libc::EPERM)))?;
             let families = filter(other_families()?, SeccompAction::Allow, SeccompAction::Errno(errno(libc::EAFNOSUPPORT)))?;
-            let protocols = filter(BTreeMap::from([(libc::SYS_socket, wrong_protocols()?)]), SeccompAction::Allow, SeccompAction::Errno(errno(libc::EPROTONOSUPPORT)))?;
+            let protocols = filter(
+                BTreeMap::from([(libc::SYS_socket, wrong_protocols()?)]),
+                SeccompAction::Allow,
+                SeccompAction::Errno(errno(libc::EPROTONOSUPPORT)),
+            )?;
             Ok(Self { programs: [allow, refuse, families, protocols] })
         };
         make().map_err(|e| StepError::new("compile the system call filters", &e.to_string()))
@@ -56,7 +67,10 @@ impl Filters {
 
     /// Loads them into this process.
     pub fn apply(&self) -> Result<(), StepError> {
-        self.programs.iter().try_for_each(|program| apply_filter(program)).map_err(|e| StepError::new("load the system call filters", &e.to_string()))
+        self.programs
+            .iter()
+            .try_for_each(|program| apply_filter(program))
+            .map_err(|e| StepError::new("load the system call filters", &e.to_string()))
     }
 }
 
@@ -72,6 +86,8 @@ fn allowed() -> Made<Rules> {
     rules.insert(libc::SYS_ioctl, vec![rule([condition(1, Dword, Ne, MIMICRY[0])?, condition(1, Dword, Ne, MIMICRY[1])?])?]);
     rules.insert(libc::SYS_personality, PERSONALITIES.iter().map(|p| rule([condition(0, Dword, Eq, *p)?])).collect::<Made<_>>()?);
     rules.insert(libc::SYS_socket, sockets()?);
+    // Making a pair makes sockets of the family first, and asks afterwards whether it has pairs.
+    rules.insert(libc::SYS_socketpair, vec![rule([condition(0, Dword, Eq, UNIX)?])?]);
     Ok(rules)
 }
 
@@ -81,7 +97,11 @@ fn sockets() -> Made<Vec<SeccompRule>> {
     for family in INTERNET {
         for (kind, protocol) in KINDS {
             for protocol in [0, protocol] {
-                rules.push(rule([condition(0, Dword, Eq, family)?, condition(1, Dword, MaskedEq(KIND_BITS), kind)?, condition(2, Dword, Eq, protocol)?])?);
+                rules.push(rule([
+                    condition(0, Dword, Eq, family)?,
+                    condition(1, Dword, MaskedEq(KIND_BITS), kind)?,
+                    condition(2, Dword, Eq, protocol)?,
+                ])?);
             }
         }
     }
@@ -110,7 +130,10 @@ fn wrong_protocols() -> Made<Vec<SeccompRule>> {
             ])?);
         }
         for kind in [libc::SOCK_RAW, libc::SOCK_RDM, libc::SOCK_SEQPACKET, libc::SOCK_DCCP, 10 /* SOCK_PACKET */] {
-            rules.push(rule([condition(0, Dword, Eq, family)?, condition(1, Dword, MaskedEq(KIND_BITS), u64::from(kind.cast_unsigned()))?])?);
+            rules.push(rule([
+                condition(0, Dword, Eq, family)?,
+                condition(1, Dword, MaskedEq(KIND_BITS), u64::from(kind.cast_unsigned()))?,
+            ])?);
         }
     }
     Ok(rules)
@@ -120,10 +143,16 @@ fn wrong_protocols() -> Made<Vec<SeccompRule>> {
 fn other_families() -> Made<Rules> {
     let conditions = [UNIX, INTERNET[0], INTERNET[1], NETLINK].map(|family| condition(0, Dword, Ne, family));
     let rules = rule(conditions.into_iter().collect::<Made<Vec<_>>>()?)?;
-    Ok(BTreeMap::from([(libc::SYS_socket, vec![rules])]))
+    let pairs = rule([condition(0, Dword, Ne, UNIX)?])?;
+    Ok(BTreeMap::from([(libc::SYS_socket, vec![rules]), (libc::SYS_socketpair, vec![pairs])]))
 }
 
-fn condition(argument: u8, length: seccompiler::SeccompCmpArgLen, compare: seccompiler::SeccompCmpOp, value: u64) -> Made<SeccompCondition> {
+fn condition(
+    argument: u8,
+    length: seccompiler::SeccompCmpArgLen,
+    compare: seccompiler::SeccompCmpOp,
+    value: u64,
+) -> Made<SeccompCondition> {
     SeccompCondition::new(argument, length, compare, value)
 }
 

@@ -48,7 +48,7 @@ pub const ALLOWED: &[Group] = &[
     group!("Waiting for descriptors": SYS_ppoll SYS_pselect6 SYS_epoll_create1 SYS_epoll_ctl SYS_epoll_pwait SYS_epoll_pwait2 SYS_eventfd2 SYS_inotify_init1 SYS_inotify_add_watch
         SYS_inotify_rm_watch),
     group!("Descriptors and pipes; ioctl is decided by its request": SYS_dup SYS_dup3 SYS_fcntl SYS_pipe2),
-    group!("Sockets that exist; socket itself is decided by its family": SYS_socketpair SYS_bind SYS_listen SYS_accept SYS_accept4 SYS_connect SYS_getsockname SYS_getpeername
+    group!("Sockets that exist; socket and socketpair are decided by their family": SYS_bind SYS_listen SYS_accept SYS_accept4 SYS_connect SYS_getsockname SYS_getpeername
         SYS_sendto SYS_recvfrom SYS_sendmsg SYS_recvmsg SYS_sendmmsg SYS_recvmmsg SYS_getsockopt SYS_setsockopt SYS_shutdown),
     group!("Messages, semaphores and memory shared inside the sandbox": SYS_shmget SYS_shmat SYS_shmctl SYS_shmdt SYS_semget SYS_semop SYS_semtimedop SYS_semctl SYS_msgget
         SYS_msgsnd SYS_msgrcv SYS_msgctl SYS_mq_open SYS_mq_unlink SYS_mq_timedsend SYS_mq_timedreceive SYS_mq_notify SYS_mq_getsetattr),

@@ -197,7 +197,9 @@ fn the_agent_has_no_capability_and_can_gain_none() {
         let zero = "0000000000000000";
         assert_eq!(
             done.out,
-            format!("CapInh:\t{zero}\nCapPrm:\t{zero}\nCapEff:\t{zero}\nCapBnd:\t{zero}\nCapAmb:\t{zero}\nNoNewPrivs:\t1\nSeccomp:\t2\n1000\n1000\n")
+            format!(
+                "CapInh:\t{zero}\nCapPrm:\t{zero}\nCapEff:\t{zero}\nCapBnd:\t{zero}\nCapAmb:\t{zero}\nNoNewPrivs:\t1\nSeccomp:\t2\n1000\n1000\n"
+            )
         );
     });
 }
@@ -226,5 +228,19 @@ fn a_host_side_owner_can_read_the_memory_of_an_agent() {
         // As root here; the ordinary user's case is the same check of the kernel with the same answer.
         until("the program has started", || fs::read_to_string(format!("/proc/{}/maps", child.trim())).unwrap().contains("sleep"));
         assert!(fs::File::open(format!("/proc/{}/mem", child.trim())).is_ok());
+    });
+}
+
+#[test]
+fn no_family_of_sockets_but_unix_is_made_in_pairs() {
+    each_mode(|cell| {
+        let done = cell.sandbox("sbx_a").python(
+            "
+for family in range(46):
+    for kind in (1, 2, 3, 5):
+        pair = attempt(socket.socketpair, family, kind)
+        assert (pair != 'EAFNOSUPPORT') == (family == socket.AF_UNIX), (family, kind, pair)",
+        );
+        assert_eq!((done.code, done.err.as_str()), (0, ""));
     });
 }
