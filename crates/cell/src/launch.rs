@@ -12,6 +12,7 @@ use std::{
 use openmiosa_sys::{Cloned, exit_now, unshare_namespaces};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    fs::Mode as FileMode,
     process::{Pid, Signal, pidfd_send_signal, set_parent_process_death_signal},
 };
 
@@ -55,6 +56,8 @@ impl Ground {
     /// Compiles and opens what launches share.
     pub fn prepare(host: &Host, hierarchy: Hierarchy, stage: PathBuf) -> Result<Self, StepError> {
         let program = init::program().doing("put init into memory")?;
+        // What is made for a sandbox is its agent's to read, however private cell was told to be; cell's own folders say their mode.
+        rustix::process::umask(FileMode::WGRP | FileMode::WOTH);
         Ok(Self { mode: host.mode, steering: host.steering, hierarchy, filters: Filters::compile()?, program, stage })
     }
 }
@@ -117,7 +120,14 @@ fn live(order: &LaunchOrder, ground: &Ground, ids: Ids, user_namespace: Option<&
     exit_now(1)
 }
 
-fn inside(order: &LaunchOrder, ground: &Ground, ids: Ids, user_namespace: Option<&OwnedFd>, groups: &Groups, control: OwnedFd) -> Result<Infallible, StepError> {
+fn inside(
+    order: &LaunchOrder,
+    ground: &Ground,
+    ids: Ids,
+    user_namespace: Option<&OwnedFd>,
+    groups: &Groups,
+    control: OwnedFd,
+) -> Result<Infallible, StepError> {
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     let (word, _) = control::receive(&control).doing("wait for the spawner")?;
     if word != RELEASE {

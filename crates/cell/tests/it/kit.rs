@@ -135,22 +135,24 @@ fn spawn(folder: &Path, uid: Option<u32>) -> Child {
     // A copy, because the ordinary user may not be let into the build folder.
     let program = folder.join("cell");
     if !program.exists() {
-        fs::copy(built(), &program).unwrap();
+        // By another process: what this one has open for writing, a test that forks meanwhile would keep from being executed.
+        assert!(Command::new("cp").arg(built()).arg(&program).status().unwrap().success());
     }
     let log = fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
-    let mut command = Command::new(&program);
-    command.arg("--run-dir").arg(folder.join("run")).arg("--state-dir").arg(folder.join("state"));
+    // As private as a service manager may make it.
+    let mut command = Command::new("/bin/sh");
+    command
+        .args(["-c", "umask 077; exec \"$0\" \"$@\""])
+        .arg(&program)
+        .arg("--run-dir")
+        .arg(folder.join("run"))
+        .arg("--state-dir")
+        .arg(folder.join("state"));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     if let Some(uid) = uid {
         command.uid(uid).gid(uid);
     }
-    loop {
-        match command.spawn() {
-            // Another test forked while the copy was still open for writing, and its child has not executed yet.
-            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => thread::yield_now(),
-            other => return other.unwrap(),
-        }
-    }
+    command.spawn().unwrap()
 }
 
 /// The daemon, built once by the same cargo as the tests.
@@ -160,7 +162,10 @@ fn built() -> &'static Path {
         if let Some(path) = env::var_os("OPENMIOSA_CELL") {
             return path.into();
         }
-        let status = Command::new(env::var_os("CARGO").unwrap()).args(["build", "--quiet", "--release", "-p", "openmiosa-dataplane", "--bin", "cell"]).status().unwrap();
+        let status = Command::new(env::var_os("CARGO").unwrap())
+            .args(["build", "--quiet", "--release", "-p", "openmiosa-dataplane", "--bin", "cell"])
+            .status()
+            .unwrap();
         assert!(status.success(), "the daemon could not be built");
         let tests = env::current_exe().unwrap();
         tests.ancestors().nth(2).unwrap().join("cell")
@@ -184,7 +189,8 @@ pub struct Reply {
 
 impl Reply {
     fn parse(bytes: &[u8]) -> Self {
-        let split = bytes.windows(4).position(|w| w == b"\r\n\r\n").unwrap_or_else(|| panic!("no answer: {}", String::from_utf8_lossy(bytes)));
+        let split =
+            bytes.windows(4).position(|w| w == b"\r\n\r\n").unwrap_or_else(|| panic!("no answer: {}", String::from_utf8_lossy(bytes)));
         let head = String::from_utf8(bytes[..split].to_vec()).unwrap();
         let body = &bytes[split + 4..];
         let body = if head.to_lowercase().contains("transfer-encoding: chunked") { unchunk(body) } else { body.to_vec() };
