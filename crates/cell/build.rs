@@ -3,8 +3,20 @@
 use std::{env, path::PathBuf, process::Command};
 
 const FLAGS: &[&str] = &[
-    "-nostdlib", "-static", "-ffreestanding", "-Os", "-fno-pie", "-no-pie", "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-Wall", "-Wextra", "-Werror",
-    "-Wl,--build-id=none", "-Wl,-z,noexecstack", "-s",
+    "-nostdlib",
+    "-static",
+    "-ffreestanding",
+    "-Os",
+    "-fno-pie",
+    "-no-pie",
+    "-fno-stack-protector",
+    "-fno-asynchronous-unwind-tables",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wl,--build-id=none",
+    "-Wl,-z,noexecstack",
+    "-s",
 ];
 
 fn main() {
@@ -12,9 +24,8 @@ fn main() {
     println!("cargo::rerun-if-env-changed=OPENMIOSA_INIT_CC");
     let target = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets the target's architecture");
     let host = env::var("HOST").expect("cargo sets the host");
-    let compiler = env::var("OPENMIOSA_INIT_CC").unwrap_or_else(|_| {
-        if host.starts_with(&target) { "gcc".to_owned() } else { format!("{target}-linux-gnu-gcc") }
-    });
+    let compiler = env::var("OPENMIOSA_INIT_CC")
+        .unwrap_or_else(|_| if host.starts_with(&target) { "gcc".to_owned() } else { format!("{target}-linux-gnu-gcc") });
     let output = PathBuf::from(env::var("OUT_DIR").expect("cargo sets the output folder")).join("init");
     let status = Command::new(&compiler).args(FLAGS).arg("-o").arg(&output).arg("init/init.c").status();
     match status {

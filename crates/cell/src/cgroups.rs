@@ -89,7 +89,8 @@ fn own_group(controller: &str) -> Option<String> {
 }
 
 fn version_two(name: &str) -> Result<PathBuf, String> {
-    let root = [MOUNT.to_owned(), format!("{MOUNT}/unified")].into_iter().map(PathBuf::from).find(|p| p.join("cgroup.controllers").exists());
+    let root =
+        [MOUNT.to_owned(), format!("{MOUNT}/unified")].into_iter().map(PathBuf::from).find(|p| p.join("cgroup.controllers").exists());
     let root = root.ok_or("no control groups of version 2")?;
     let own = root.join(own_group("").unwrap_or_default());
     // Its own place first: that is what a delegated subtree is. Root may also make a place at the top.
@@ -117,7 +118,8 @@ fn subtree(above: &Path, name: &str) -> io::Result<PathBuf> {
 
 /// Lets the children of `parent` have controllers.
 fn delegate(above: &Path, parent: &Path, name: &str, available: &BTreeSet<&str>) -> io::Result<()> {
-    let wanted = ["memory", "pids", "cpu"].into_iter().filter(|c| available.contains(c)).map(|c| format!("+{c}")).collect::<Vec<_>>().join(" ");
+    let wanted =
+        ["memory", "pids", "cpu"].into_iter().filter(|c| available.contains(c)).map(|c| format!("+{c}")).collect::<Vec<_>>().join(" ");
     if let Err(error) = fs::write(above.join("cgroup.subtree_control"), &wanted) {
         // A group with processes of its own cannot have children with controllers: step into a leaf first.
         if error.raw_os_error() != Some(libc::EBUSY) {

@@ -15,8 +15,24 @@ use crate::{
 
 /// Copied when the host has them and everybody may read them: none holds anything of this host but its taste.
 const COPIED: [&str; 18] = [
-    "bash.bashrc", "debian_version", "ethertypes", "host.conf", "inputrc", "ld.so.cache", "ld.so.conf", "localtime", "login.defs", "magic", "magic.mime", "mime.types", "networks",
-    "profile", "protocols", "rpc", "services", "timezone",
+    "bash.bashrc",
+    "debian_version",
+    "ethertypes",
+    "host.conf",
+    "inputrc",
+    "ld.so.cache",
+    "ld.so.conf",
+    "localtime",
+    "login.defs",
+    "magic",
+    "magic.mime",
+    "mime.types",
+    "networks",
+    "profile",
+    "protocols",
+    "rpc",
+    "services",
+    "timezone",
 ];
 /// Copied below `ssl`.
 const COPIED_SSL: [&str; 1] = ["openssl.cnf"];
@@ -46,7 +62,10 @@ pub fn write(order: &LaunchOrder) -> Result<(), StepError> {
 pub fn folders() -> Vec<(PathBuf, String)> {
     let mut names: Vec<String> = FOLDERS.iter().map(ToString::to_string).collect();
     if let Ok(entries) = fs::read_dir("/etc") {
-        let versioned = entries.flatten().filter_map(|e| e.file_name().into_string().ok()).filter(|n| VERSIONED.iter().any(|start| n.starts_with(start)));
+        let versioned = entries
+            .flatten()
+            .filter_map(|e| e.file_name().into_string().ok())
+            .filter(|n| VERSIONED.iter().any(|start| n.starts_with(start)));
         names.extend(versioned);
     }
     names
@@ -68,7 +87,10 @@ fn generated(hostname: &str) -> [(&'static str, String); 8] {
         ("hostname", format!("{hostname}\n")),
         ("hosts", format!("127.0.0.1 localhost {hostname}\n::1 localhost ip6-localhost ip6-loopback\n")),
         ("resolv.conf", format!("nameserver {RESOLVER}\noptions timeout:5 attempts:2\n")),
-        ("nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nnetworks: files\nprotocols: files\nservices: files\n".to_owned()),
+        (
+            "nsswitch.conf",
+            "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nnetworks: files\nprotocols: files\nservices: files\n".to_owned(),
+        ),
         ("shells", "/bin/sh\n/bin/bash\n".to_owned()),
         ("gitconfig", String::new()),
     ]

@@ -15,7 +15,12 @@ use crate::{
 };
 
 /// Closes everything but the control channel, takes on limits, gives up all power, and becomes `program`.
-pub fn become_init(control: OwnedFd, program: OwnedFd, limits: impl FnOnce() -> Result<(), StepError>, filters: &Filters) -> Result<Infallible, StepError> {
+pub fn become_init(
+    control: OwnedFd,
+    program: OwnedFd,
+    limits: impl FnOnce() -> Result<(), StepError>,
+    filters: &Filters,
+) -> Result<Infallible, StepError> {
     let null = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).doing("open /dev/null")?;
     let program = arrange_descriptors(null, control, program).doing("close descriptors")?;
     // Only now: the spawner's descriptors may be more than the sandbox is allowed.

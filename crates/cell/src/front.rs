@@ -82,7 +82,8 @@ pub async fn run(options: Options, host: Host, spawner: OwnedFd, stop: Cancellat
     }
     tracing::info!(mode = ?host.mode, steering = ?host.steering, limits = host.limits, "ready");
     let app = Arc::new(App { registry, host });
-    let serving = server::serve(cell, PeerPolicy::new(&options.peers), stop.clone(), move |request| routes::answer(Arc::clone(&app), request));
+    let serving =
+        server::serve(cell, PeerPolicy::new(&options.peers), stop.clone(), move |request| routes::answer(Arc::clone(&app), request));
     tokio::select! {
         () = serving => Ok(Stopped::Asked),
         () = lost.cancelled() => Ok(Stopped::SpawnerLost),

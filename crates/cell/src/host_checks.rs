@@ -51,24 +51,49 @@ pub const TRIALS: &[Trial] = &[
                  AppArmor profile with the line 'userns,'.",
         run: apparmor,
     },
-    Trial { name: "mounts", required: true, remedy: "A sandbox needs mounts of its own and mount_setattr: Linux 5.12 or newer, and in a container a profile that allows mount.", run: mounts },
+    Trial {
+        name: "mounts",
+        required: true,
+        remedy: "A sandbox needs mounts of its own and mount_setattr: Linux 5.12 or newer, and in a container a profile that allows mount.",
+        run: mounts,
+    },
     Trial {
         name: "proc",
         required: true,
         remedy: "A new /proc may be mounted only where the present one shows everything: outside of containers, or in one with --security-opt systempaths=unconfined.",
         run: new_proc,
     },
-    Trial { name: "loopback", required: true, remedy: "A network namespace could not be set up: the kernel needs NET_NS, and IPv6 must not be disabled on the command line.", run: loopback },
+    Trial {
+        name: "loopback",
+        required: true,
+        remedy: "A network namespace could not be set up: the kernel needs NET_NS, and IPv6 must not be disabled on the command line.",
+        run: loopback,
+    },
     Trial {
         name: "nft_tproxy",
         required: false,
         remedy: "Only the ports 53, 80 and 443 are taken to the gateway, and other ports lead nowhere. For all ports load the modules: modprobe nf_tables nft_tproxy.",
         run: tproxy,
     },
-    Trial { name: "overlay", required: false, remedy: "Templates with layers cannot be used. Load the module: modprobe overlay; unprivileged it needs Linux 5.11 or newer.", run: overlay },
-    Trial { name: "landlock", required: false, remedy: "One of several walls is missing. It needs Linux 5.13 or newer with landlock in the list of the lsm= parameter.", run: landlock },
+    Trial {
+        name: "overlay",
+        required: false,
+        remedy: "Templates with layers cannot be used. Load the module: modprobe overlay; unprivileged it needs Linux 5.11 or newer.",
+        run: overlay,
+    },
+    Trial {
+        name: "landlock",
+        required: false,
+        remedy: "One of several walls is missing. It needs Linux 5.13 or newer with landlock in the list of the lsm= parameter.",
+        run: landlock,
+    },
     Trial { name: "seccomp", required: true, remedy: "The kernel needs CONFIG_SECCOMP_FILTER.", run: seccomp },
-    Trial { name: "memfd_exec", required: true, remedy: "Programs in memory must be executable: sysctl -w vm.memfd_noexec=0.", run: memfd_exec },
+    Trial {
+        name: "memfd_exec",
+        required: true,
+        remedy: "Programs in memory must be executable: sysctl -w vm.memfd_noexec=0.",
+        run: memfd_exec,
+    },
 ];
 
 /// The version of Landlock, 0 for none.
@@ -82,7 +107,9 @@ fn enter(mode: Mode, namespaces: libc::c_int) -> Result<(), String> {
     let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     unshare_namespaces(flags).map_err(|e| format!("new namespaces are refused: {e}"))?;
     if mode == Mode::Rootless {
-        for (file, text) in [("setgroups", "deny".to_owned()), ("uid_map", format!("{AGENT} {uid} 1")), ("gid_map", format!("{AGENT} {gid} 1"))] {
+        for (file, text) in
+            [("setgroups", "deny".to_owned()), ("uid_map", format!("{AGENT} {uid} 1")), ("gid_map", format!("{AGENT} {gid} 1"))]
+        {
             fs::write(format!("/proc/self/{file}"), text).map_err(|e| format!("the map of user ids is refused: {e}"))?;
         }
     }
@@ -103,7 +130,11 @@ fn said<E: Into<std::io::Error>>(what: &str) -> impl FnOnce(E) -> String + '_ {
 fn user_namespaces(mode: Mode) -> Result<String, String> {
     unshare_namespaces(libc::CLONE_NEWUSER).map_err(said("they are refused"))?;
     let limit = fs::read_to_string("/proc/sys/user/max_user_namespaces").unwrap_or_default();
-    Ok(if mode == Mode::Root { "each sandbox gets user ids of its own".to_owned() } else { format!("the caller's id is used inside; at most {} namespaces", limit.trim()) })
+    Ok(if mode == Mode::Root {
+        "each sandbox gets user ids of its own".to_owned()
+    } else {
+        format!("the caller's id is used inside; at most {} namespaces", limit.trim())
+    })
 }
 
 fn apparmor(mode: Mode) -> Result<String, String> {
@@ -187,9 +218,8 @@ fn memfd_exec(_: Mode) -> Result<String, String> {
 fn in_child(work: impl FnOnce() -> bool) -> bool {
     match clone_process(&Birth::default()) {
         Ok(Cloned::Child) => exit_now(i32::from(!work())),
-        Ok(Cloned::Parent { pidfd, .. }) => {
-            waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED).is_ok_and(|status| status.is_some_and(|s| s.exit_status() == Some(0)))
-        }
+        Ok(Cloned::Parent { pidfd, .. }) => waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED)
+            .is_ok_and(|status| status.is_some_and(|s| s.exit_status() == Some(0))),
         Err(_) => false,
     }
 }

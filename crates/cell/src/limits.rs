@@ -101,7 +101,9 @@ pub fn sweep(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for folder in entries.flatten().map(|e| e.path()).filter(|p| p.is_dir()) {
         let _ = fs::write(folder.join("cgroup.kill"), "1");
-        for pid in fs::read_to_string(folder.join(MEMBERS)).unwrap_or_default().lines().filter_map(|l| l.parse().ok()).filter_map(Pid::from_raw) {
+        for pid in
+            fs::read_to_string(folder.join(MEMBERS)).unwrap_or_default().lines().filter_map(|l| l.parse().ok()).filter_map(Pid::from_raw)
+        {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
         // A frozen task of version 1 does not even die before it is thawed.
@@ -144,7 +146,8 @@ fn settings(version: Option<Version>, limits: &Limits) -> Vec<(&'static str, Str
 
 /// Limits of this process and of all that it starts. Without control groups they stand in for them.
 pub fn limit_processes(limits: &Limits, grouped: bool) -> Result<(), StepError> {
-    let mut wanted = vec![(Resource::Nofile, limits.files), (Resource::Fsize, limits.file_bytes), (Resource::Core, 0), (Resource::Memlock, 64 << 10)];
+    let mut wanted =
+        vec![(Resource::Nofile, limits.files), (Resource::Fsize, limits.file_bytes), (Resource::Core, 0), (Resource::Memlock, 64 << 10)];
     if !grouped {
         wanted.push((Resource::Nproc, limits.processes));
         wanted.push((Resource::Data, limits.memory_bytes));

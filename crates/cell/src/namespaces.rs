@@ -82,7 +82,8 @@ fn adopt_user_namespace(reader: OwnedFd, pid: Pid, ids: Ids) -> Result<OwnedFd, 
 pub fn map_to_caller(pid: Pid) -> Result<(), StepError> {
     let process = pid.as_raw_nonzero();
     let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-    for (file, text) in [("setgroups", "deny".to_owned()), ("uid_map", format!("{AGENT} {uid} 1")), ("gid_map", format!("{AGENT} {gid} 1"))] {
+    for (file, text) in [("setgroups", "deny".to_owned()), ("uid_map", format!("{AGENT} {uid} 1")), ("gid_map", format!("{AGENT} {gid} 1"))]
+    {
         let path = format!("/proc/{process}/{file}");
         fs::write(&path, text).doing_to("write", &path)?;
     }

@@ -63,7 +63,10 @@ fn rules(own4: Ipv4Addr, own6: Ipv6Addr, tcp_port: u16, dns_port: u16) -> Vec<Ve
         join(v6(), [equals(&own6.octets()), verdict(ACCEPT)]),
         // Every other connection, and every DNS question, is the gateway's.
         join(transport(libc::IPPROTO_TCP), [load(&tcp_port.to_be_bytes()), tproxy(), verdict(ACCEPT)]),
-        join(transport(libc::IPPROTO_UDP), [payload(TRANSPORT_HEADER, 2, 2), equals(&53u16.to_be_bytes()), load(&dns_port.to_be_bytes()), tproxy(), verdict(ACCEPT)]),
+        join(
+            transport(libc::IPPROTO_UDP),
+            [payload(TRANSPORT_HEADER, 2, 2), equals(&53u16.to_be_bytes()), load(&dns_port.to_be_bytes()), tproxy(), verdict(ACCEPT)],
+        ),
         // Answers to the gateway's own packets; and other UDP, which nobody listens to, so that the sender hears "refused" at once.
         join(transport(libc::IPPROTO_TCP), [verdict(ACCEPT)]),
         join(transport(libc::IPPROTO_UDP), [verdict(ACCEPT)]),
@@ -97,7 +100,16 @@ fn equals(value: &[u8]) -> Expression {
 fn mask(value: &[u8]) -> Expression {
     let length = u32::try_from(value.len()).unwrap_or_default();
     let zero = vec![0; value.len()];
-    expression("bitwise", &[number(1, REGISTER), number(2, REGISTER), number(3, length), nested(4, &[attribute(1, value)]), nested(5, &[attribute(1, &zero)])])
+    expression(
+        "bitwise",
+        &[
+            number(1, REGISTER),
+            number(2, REGISTER),
+            number(3, length),
+            nested(4, &[attribute(1, value)]),
+            nested(5, &[attribute(1, &zero)]),
+        ],
+    )
 }
 
 fn load(value: &[u8]) -> Expression {

@@ -12,8 +12,26 @@ use crate::error::{Doing, StepError};
 
 /// Files that answer nothing: they tell of the host, or let it be changed.
 const EMPTY_FILES: [&str; 20] = [
-    "buddyinfo", "cmdline", "config.gz", "interrupts", "iomem", "ioports", "kallsyms", "kcore", "key-users", "keys", "kmsg", "kpagecgroup", "kpagecount", "kpageflags",
-    "latency_stats", "modules", "sched_debug", "slabinfo", "timer_list", "vmallocinfo",
+    "buddyinfo",
+    "cmdline",
+    "config.gz",
+    "interrupts",
+    "iomem",
+    "ioports",
+    "kallsyms",
+    "kcore",
+    "key-users",
+    "keys",
+    "kmsg",
+    "kpagecgroup",
+    "kpagecount",
+    "kpageflags",
+    "latency_stats",
+    "modules",
+    "sched_debug",
+    "slabinfo",
+    "timer_list",
+    "vmallocinfo",
 ];
 /// Folders that are empty.
 const EMPTY_FOLDERS: [&str; 5] = ["acpi", "asound", "driver", "scsi", "tty"];
@@ -33,7 +51,8 @@ pub fn mask() -> Result<(), StepError> {
     for name in EMPTY_FOLDERS {
         let path = Path::new("proc").join(name);
         if path.is_dir() {
-            mount("tmpfs", &path, "tmpfs", Flags::RDONLY | Flags::NOSUID | Flags::NODEV | Flags::NOEXEC, c"size=0,mode=555").doing_to("hide", &path)?;
+            mount("tmpfs", &path, "tmpfs", Flags::RDONLY | Flags::NOSUID | Flags::NODEV | Flags::NOEXEC, c"size=0,mode=555")
+                .doing_to("hide", &path)?;
         }
     }
     for name in READ_ONLY {

@@ -93,14 +93,28 @@ fn make_everything_local(own4: Ipv4Addr, own6: Ipv6Addr) -> io::Result<()> {
     let [v4, v6] = [libc::AF_INET as u8, libc::AF_INET6 as u8];
     let mut batch = Batch::default();
     batch.push(libc::RTM_NEWLINK, 0, &[[0; 4], LOOPBACK, UP, UP].concat(), &[]);
-    for (family, prefix, flags, address) in [(v4, 32, 0, own4.octets().to_vec()), (v6, 128, libc::IFA_F_NODAD as u8, own6.octets().to_vec())] {
+    for (family, prefix, flags, address) in
+        [(v4, 32, 0, own4.octets().to_vec()), (v6, 128, libc::IFA_F_NODAD as u8, own6.octets().to_vec())]
+    {
         let head = [[family, prefix, flags, 0], LOOPBACK].concat();
-        batch.push(libc::RTM_NEWADDR, create, &head, &[attribute(libc::IFA_LOCAL, &address), attribute(libc::IFA_ADDRESS, &address)].concat());
+        batch.push(
+            libc::RTM_NEWADDR,
+            create,
+            &head,
+            &[attribute(libc::IFA_LOCAL, &address), attribute(libc::IFA_ADDRESS, &address)].concat(),
+        );
     }
     // Preferred source: without it a connection would come from the very address that it goes to.
-    for (family, scope, address) in [(v4, libc::RT_SCOPE_HOST, own4.octets().to_vec()), (v6, libc::RT_SCOPE_UNIVERSE, own6.octets().to_vec())] {
+    for (family, scope, address) in
+        [(v4, libc::RT_SCOPE_HOST, own4.octets().to_vec()), (v6, libc::RT_SCOPE_UNIVERSE, own6.octets().to_vec())]
+    {
         let head = [family, 0, 0, 0, libc::RT_TABLE_LOCAL, libc::RTPROT_BOOT, scope, libc::RTN_LOCAL, 0, 0, 0, 0];
-        batch.push(libc::RTM_NEWROUTE, create, &head, &[attribute(libc::RTA_OIF, &LOOPBACK), attribute(libc::RTA_PREFSRC, &address)].concat());
+        batch.push(
+            libc::RTM_NEWROUTE,
+            create,
+            &head,
+            &[attribute(libc::RTA_OIF, &LOOPBACK), attribute(libc::RTA_PREFSRC, &address)].concat(),
+        );
     }
     batch.run(ROUTING)
 }

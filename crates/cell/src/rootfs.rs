@@ -16,7 +16,10 @@ use std::{
 use openmiosa_sys::{MountFlags, assume_file_identity, set_mount_flags};
 use rustix::{
     fs::{CWD, Mode as FileMode, OFlags, open},
-    mount::{MountFlags as Flags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, mount_change, move_mount, open_tree, unmount},
+    mount::{
+        MountFlags as Flags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, mount_change, move_mount,
+        open_tree, unmount,
+    },
     process::pivot_root,
 };
 
@@ -36,7 +39,13 @@ const BESIDE_USR: [&str; 7] = ["bin", "sbin", "lib", "lib32", "lib64", "libx32",
 /// Empty folders that programs expect.
 const EMPTY: [&str; 12] = ["usr", "etc", "proc", "sys", "dev", "run", "var", "home", "home/agent", "workspace", "tmp", "opt"];
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
-const DEVICE_LINKS: [(&str, &str); 5] = [("/proc/self/fd", "fd"), ("/proc/self/fd/0", "stdin"), ("/proc/self/fd/1", "stdout"), ("/proc/self/fd/2", "stderr"), ("pts/ptmx", "ptmx")];
+const DEVICE_LINKS: [(&str, &str); 5] = [
+    ("/proc/self/fd", "fd"),
+    ("/proc/self/fd/0", "stdin"),
+    ("/proc/self/fd/1", "stdout"),
+    ("/proc/self/fd/2", "stderr"),
+    ("pts/ptmx", "ptmx"),
+];
 
 /// What later steps need of the new root.
 pub struct Root {
@@ -88,7 +97,8 @@ fn show_programs(layers: &[std::path::PathBuf], mode: Mode) -> Result<(), StepEr
         lower.push("/usr".to_owned());
         let private = if mode == Mode::Rootless { ",userxattr" } else { "" };
         let options = CString::new(format!("lowerdir={}{private}", lower.join(":"))).doing("name the layers")?;
-        mount("overlay", "usr", "overlay", Flags::RDONLY | Flags::NOSUID | Flags::NODEV, options.as_c_str()).doing("lay the layers over /usr")?;
+        mount("overlay", "usr", "overlay", Flags::RDONLY | Flags::NOSUID | Flags::NODEV, options.as_c_str())
+            .doing("lay the layers over /usr")?;
     }
     for name in BESIDE_USR {
         let on_host = Path::new("/").join(name);
@@ -149,7 +159,11 @@ fn make_devices(mode: Mode, ids: Ids) -> Result<(), StepError> {
     }
     make_folder("dev/pts")?;
     make_folder("dev/shm")?;
-    let terminals = if mode == Mode::Root { format!("newinstance,ptmxmode=0666,mode=620,gid={},max=256", ids.base + 5) } else { "newinstance,ptmxmode=0666,mode=600,max=256".to_owned() };
+    let terminals = if mode == Mode::Root {
+        format!("newinstance,ptmxmode=0666,mode=620,gid={},max=256", ids.base + 5)
+    } else {
+        "newinstance,ptmxmode=0666,mode=600,max=256".to_owned()
+    };
     let terminals = CString::new(terminals).doing("name the options of devpts")?;
     mount("devpts", "dev/pts", "devpts", Flags::NOSUID | Flags::NOEXEC, terminals.as_c_str()).doing("mount /dev/pts")?;
     make_tmpfs(Path::new("dev/shm"), &format!("mode=1777,size=256m,uid={owner},gid={owner}"), Flags::NOSUID | Flags::NODEV)?;
@@ -173,5 +187,6 @@ fn enter() -> Result<(), StepError> {
     // The old root lies on top of the new one now; taking it off leaves no path to the host.
     unmount(".", UnmountFlags::DETACH).doing("take the old root away")?;
     std::env::set_current_dir("/").doing("enter the new root")?;
-    set_mount_flags(CWD.as_fd(), Path::new("/"), false, MountFlags { read_only: true, ..MountFlags::default() }).doing("make the root read-only")
+    set_mount_flags(CWD.as_fd(), Path::new("/"), false, MountFlags { read_only: true, ..MountFlags::default() })
+        .doing("make the root read-only")
 }

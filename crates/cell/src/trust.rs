@@ -11,7 +11,8 @@ use crate::{
 };
 
 /// Where distributions keep the host's bundle, in the order of asking.
-const BUNDLES: [&str; 4] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"];
+const BUNDLES: [&str; 4] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"];
 /// The host's roots and the sandbox's authority.
 pub const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// The sandbox's authority alone.
@@ -20,8 +21,17 @@ const JAVA_STORE: &str = "etc/ssl/certs/java/cacerts";
 
 /// Variables that name the whole bundle.
 const NAME_BUNDLE: [&str; 11] = [
-    "SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "GIT_SSL_CAINFO", "CARGO_HTTP_CAINFO", "npm_config_cafile", "AWS_CA_BUNDLE", "BUNDLE_SSL_CA_CERT",
-    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "DENO_CERT",
+    "SSL_CERT_FILE",
+    "CURL_CA_BUNDLE",
+    "REQUESTS_CA_BUNDLE",
+    "PIP_CERT",
+    "GIT_SSL_CAINFO",
+    "CARGO_HTTP_CAINFO",
+    "npm_config_cafile",
+    "AWS_CA_BUNDLE",
+    "BUNDLE_SSL_CA_CERT",
+    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+    "DENO_CERT",
 ];
 /// Variables that name what comes on top of a built-in store.
 const NAME_AUTHORITY: [&str; 1] = ["NODE_EXTRA_CA_CERTS"];

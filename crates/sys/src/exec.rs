@@ -50,6 +50,8 @@ pub fn exec_descriptor(program: BorrowedFd<'_>, arguments: &[&CStr]) -> io::Erro
     argv.push(ptr::null());
     let environment: [*const c_char; 1] = [ptr::null()];
     // SAFETY: both arrays end with a null pointer and outlive the call; every string ends with a zero byte.
-    unsafe { libc::syscall(libc::SYS_execveat, program.as_raw_fd(), c"".as_ptr(), argv.as_ptr(), environment.as_ptr(), libc::AT_EMPTY_PATH) };
+    unsafe {
+        libc::syscall(libc::SYS_execveat, program.as_raw_fd(), c"".as_ptr(), argv.as_ptr(), environment.as_ptr(), libc::AT_EMPTY_PATH)
+    };
     io::Error::last_os_error()
 }

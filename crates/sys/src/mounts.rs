@@ -27,9 +27,12 @@ pub struct MountFlags {
 pub fn set_mount_flags(directory: impl AsFd, path: &Path, recursive: bool, flags: MountFlags) -> io::Result<()> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     let mut attributes = libc::mount_attr { attr_set: 0, attr_clr: 0, propagation: 0, userns_fd: 0 };
-    for (wanted, bit) in
-        [(flags.read_only, libc::MOUNT_ATTR_RDONLY), (flags.no_suid, libc::MOUNT_ATTR_NOSUID), (flags.no_dev, libc::MOUNT_ATTR_NODEV), (flags.no_exec, libc::MOUNT_ATTR_NOEXEC)]
-    {
+    for (wanted, bit) in [
+        (flags.read_only, libc::MOUNT_ATTR_RDONLY),
+        (flags.no_suid, libc::MOUNT_ATTR_NOSUID),
+        (flags.no_dev, libc::MOUNT_ATTR_NODEV),
+        (flags.no_exec, libc::MOUNT_ATTR_NOEXEC),
+    ] {
         if wanted {
             attributes.attr_set |= bit;
         }
@@ -40,7 +43,14 @@ pub fn set_mount_flags(directory: impl AsFd, path: &Path, recursive: bool, flags
     }
     // SAFETY: path and attributes live through the call, and the size is theirs.
     let result = unsafe {
-        libc::syscall(libc::SYS_mount_setattr, directory.as_fd().as_raw_fd(), path.as_ptr(), how, &raw const attributes, size_of::<libc::mount_attr>())
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            directory.as_fd().as_raw_fd(),
+            path.as_ptr(),
+            how,
+            &raw const attributes,
+            size_of::<libc::mount_attr>(),
+        )
     };
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

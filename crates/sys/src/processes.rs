@@ -107,7 +107,13 @@ pub fn fork_and_report(work: impl FnOnce() -> Result<String, String>) -> io::Res
 fn single_threaded() -> io::Result<()> {
     // In a new pid namespace the old /proc has no "self": such a process was itself made here, with one thread.
     match fs::read_dir("/proc/self/task") {
-        Ok(tasks) => if tasks.count() > 1 { Err(io::Error::other("this call needs a process with one thread")) } else { Ok(()) },
+        Ok(tasks) => {
+            if tasks.count() > 1 {
+                Err(io::Error::other("this call needs a process with one thread"))
+            } else {
+                Ok(())
+            }
+        }
         Err(_) => Ok(()),
     }
 }

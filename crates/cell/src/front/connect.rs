@@ -28,7 +28,8 @@ pub async fn connect(sandbox: &Sandbox, port: u16, request: Request<Incoming>) -
     sandbox.must_run()?;
     let refused = |error: io::Error| Problem::not_running(format!("nothing answers on port {port} inside: {error}"));
     let socket = sandbox.init.connect(port).await.map_err(refused)?;
-    let mut inside = timeout(PATIENCE, established(socket, port)).await.map_err(|_| refused(io::ErrorKind::TimedOut.into()))?.map_err(refused)?;
+    let mut inside =
+        timeout(PATIENCE, established(socket, port)).await.map_err(|_| refused(io::ErrorKind::TimedOut.into()))?.map_err(refused)?;
     let gone = sandbox.gone.clone();
     tokio::spawn(async move {
         let Ok(upgraded) = hyper::upgrade::on(request).await else { return };

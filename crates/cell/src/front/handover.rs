@@ -14,11 +14,7 @@ use parking_lot::Mutex;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, listen, socket_with};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::{
-    io::Interest,
-    sync::oneshot,
-    time::timeout,
-};
+use tokio::{io::Interest, sync::oneshot, time::timeout};
 
 use super::{channel::Channel, sandbox::Sandbox};
 
@@ -61,7 +57,8 @@ impl Handover {
     pub async fn serve(self: Arc<Self>, listener: OwnedFd, peers: PeerPolicy) -> io::Result<()> {
         let listener = openmiosa_sys::watch_descriptor(listener)?;
         loop {
-            let accepted = listener.async_io(Interest::READABLE, |l| Ok(accept_with(l, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?)).await;
+            let accepted =
+                listener.async_io(Interest::READABLE, |l| Ok(accept_with(l, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?)).await;
             match accepted {
                 Ok(socket) if peers.admits(&socket) => {
                     tokio::spawn(Arc::clone(&self).attend(socket));
@@ -148,7 +145,9 @@ impl Handover {
 
 async fn give(gateway: &Gateway, sandbox: &Sandbox) {
     let Some(sockets) = sandbox.sockets.lock().clone() else { return };
-    let packet = json!({"op": "add", "sandbox": sandbox.id, "network": sandbox.network, "tcp": sockets.tcp.len(), "udp": sockets.udp.len()}).to_string();
+    let packet =
+        json!({"op": "add", "sandbox": sandbox.id, "network": sandbox.network, "tcp": sockets.tcp.len(), "udp": sockets.udp.len()})
+            .to_string();
     let descriptors: Vec<_> = sockets.tcp.iter().chain(&sockets.udp).map(AsFd::as_fd).collect();
     // A gateway that does not read must not keep sandboxes from being made; the next hello gives it everything again.
     match timeout(PATIENCE, gateway.channel.send(packet.as_bytes(), &descriptors)).await {

@@ -56,7 +56,13 @@ impl InitLink {
     }
 
     /// Starts a program for `process`, which hears of its end; the terminal's master comes back, if there is one.
-    pub async fn exec(&self, serial: u32, request: &[u8], descriptors: &[OwnedFd], process: Arc<Process>) -> io::Result<(i32, Option<OwnedFd>)> {
+    pub async fn exec(
+        &self,
+        serial: u32,
+        request: &[u8],
+        descriptors: &[OwnedFd],
+        process: Arc<Process>,
+    ) -> io::Result<(i32, Option<OwnedFd>)> {
         self.ask(serial, request, descriptors, Some(process)).await
     }
 
@@ -73,7 +79,13 @@ impl InitLink {
         socket.ok_or_else(|| io::Error::other("init sent no socket"))
     }
 
-    async fn ask(&self, serial: u32, request: &[u8], descriptors: &[OwnedFd], process: Option<Arc<Process>>) -> io::Result<(i32, Option<OwnedFd>)> {
+    async fn ask(
+        &self,
+        serial: u32,
+        request: &[u8],
+        descriptors: &[OwnedFd],
+        process: Option<Arc<Process>>,
+    ) -> io::Result<(i32, Option<OwnedFd>)> {
         let (answer, receiver) = oneshot::channel();
         {
             let mut state = self.state.lock();

@@ -96,7 +96,8 @@ pub fn open(root: &OwnedFd, path: &InnerPath, flags: OFlags) -> io::Result<Owned
 fn refuse_kernel_files(root: &OwnedFd, opened: &OwnedFd) -> io::Result<()> {
     let device = fstat(opened)?.st_dev;
     for name in FORBIDDEN {
-        let folder = openat2(root, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS)?;
+        let folder =
+            openat2(root, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS)?;
         // `sys` is an empty folder of the root itself, and not worth telling apart.
         let theirs = fstat(&folder)?.st_dev;
         if theirs == device && theirs != fstat(root)?.st_dev {

@@ -44,7 +44,11 @@ impl Problem {
 
     /// A folder where a file was wanted.
     pub fn is_directory(path: &str) -> Self {
-        Self::new(StatusCode::CONFLICT, "is_directory", format!("{path} is a directory; pass recursive=true to delete it, or name a file in it"))
+        Self::new(
+            StatusCode::CONFLICT,
+            "is_directory",
+            format!("{path} is a directory; pass recursive=true to delete it, or name a file in it"),
+        )
     }
 
     /// Neither a regular file nor a folder.
@@ -79,10 +83,14 @@ impl Problem {
             Some(libc::EISDIR | libc::ENOTEMPTY) => Self::is_directory(path),
             Some(libc::EEXIST) => Self::exists(path),
             Some(libc::ENOTDIR) => Self::not_a_file(path),
-            Some(libc::ENOSPC | libc::EDQUOT) => Self::new(StatusCode::INSUFFICIENT_STORAGE, "no_space", format!("no space is left for {path}; delete files and try again")),
+            Some(libc::ENOSPC | libc::EDQUOT) => {
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, "no_space", format!("no space is left for {path}; delete files and try again"))
+            }
             Some(libc::EFBIG) => Self::too_large(format!("{path} would be too large")),
             Some(libc::EACCES | libc::EPERM | libc::EROFS) => Self::invalid_path(format!("{path} may not be changed or read: {error}")),
-            Some(libc::ELOOP | libc::EXDEV | libc::ENAMETOOLONG | libc::EINVAL | libc::ENXIO | libc::EAGAIN) => Self::invalid_path(format!("{path} cannot be used: {error}")),
+            Some(libc::ELOOP | libc::EXDEV | libc::ENAMETOOLONG | libc::EINVAL | libc::ENXIO | libc::EAGAIN) => {
+                Self::invalid_path(format!("{path} cannot be used: {error}"))
+            }
             _ => Self::internal(format!("{path}: {error}")),
         }
     }

@@ -35,7 +35,9 @@ impl Query {
 
     /// A number, or `default`.
     pub fn number<T: std::str::FromStr>(&self, name: &str, default: T) -> Outcome<T> {
-        self.values.get(name).map_or(Ok(default), |v| v.parse().map_err(|_| Problem::invalid(format!("the parameter {name} is not a number that fits"))))
+        self.values
+            .get(name)
+            .map_or(Ok(default), |v| v.parse().map_err(|_| Problem::invalid(format!("the parameter {name} is not a number that fits"))))
     }
 
     /// `true` or `false`, or `default`.

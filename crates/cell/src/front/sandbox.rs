@@ -103,11 +103,13 @@ impl Sandbox {
     pub async fn set_paused(&self, paused: bool) -> Outcome<()> {
         match self.groups.freeze(paused) {
             Some(result) => result?,
-            None => self.init.signal(EVERYBODY, if paused { STOP } else { CONTINUE }).await.or_else(|error| match error.raw_os_error() {
-                // There is nobody but init.
-                Some(libc::ESRCH) => Ok(()),
-                _ => Err(error),
-            })?,
+            None => {
+                self.init.signal(EVERYBODY, if paused { STOP } else { CONTINUE }).await.or_else(|error| match error.raw_os_error() {
+                    // There is nobody but init.
+                    Some(libc::ESRCH) => Ok(()),
+                    _ => Err(error),
+                })?;
+            }
         }
         self.paused.store(paused, Ordering::Release);
         Ok(())

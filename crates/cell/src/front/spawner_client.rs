@@ -1,16 +1,15 @@
 //! The front's side of the spawner.
 
-use std::{
-    collections::HashMap,
-    os::fd::OwnedFd,
-    sync::Arc,
-};
+use std::{collections::HashMap, os::fd::OwnedFd, sync::Arc};
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::{channel::Channel, problem::{Outcome, Problem}};
+use super::{
+    channel::Channel,
+    problem::{Outcome, Problem},
+};
 use crate::{control::PACKET, limits::Groups, redirect::Network, spawner::Report, spec::LaunchOrder};
 
 /// What the front holds of a sandbox that runs.
@@ -86,7 +85,8 @@ impl SpawnerClient {
         match report {
             Report::Launched { id, pid, network, tcp, groups } => {
                 let gone = CancellationToken::new();
-                let parts = parts(pid, network, tcp, groups, gone.clone(), descriptors).ok_or_else(|| "the spawner sent too few descriptors".to_owned());
+                let parts = parts(pid, network, tcp, groups, gone.clone(), descriptors)
+                    .ok_or_else(|| "the spawner sent too few descriptors".to_owned());
                 self.alive.lock().insert(id.clone(), gone);
                 if let Some(sender) = self.waiting.lock().remove(&id) {
                     // Nobody waits any more: the parts are dropped, init loses its channel, and the sandbox ends.

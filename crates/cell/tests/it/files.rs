@@ -24,7 +24,15 @@ fn f_01_a_path_that_climbs_is_refused() {
     each_mode(|cell| {
         let sandbox = cell.sandbox("sbx_a");
         let long = "x".repeat(4097);
-        for path in ["../../etc/shadow", "/workspace/../etc/shadow", "%2e%2e/%2e%2e/etc/shadow", "a%00b", "%ff%fe", &long, &format!("/workspace/{}", "y".repeat(300))] {
+        for path in [
+            "../../etc/shadow",
+            "/workspace/../etc/shadow",
+            "%2e%2e/%2e%2e/etc/shadow",
+            "a%00b",
+            "%ff%fe",
+            &long,
+            &format!("/workspace/{}", "y".repeat(300)),
+        ] {
             let reply = sandbox.get_file(path);
             assert_eq!((reply.status, reply.code().as_str()), (400, "invalid_path"), "{path}: {}", reply.text());
         }
@@ -87,7 +95,11 @@ while True:
         until("both states were met, often", || {
             let reply = sandbox.get_file("real/f");
             assert_ne!(reply.text(), "escaped");
-            if reply.status == 200 { read += 1 } else { missed += 1 }
+            if reply.status == 200 {
+                read += 1
+            } else {
+                missed += 1
+            }
             let _ = sandbox.put_file(&format!("real/n{read}&parents=false"), b"x");
             read > 100 && missed > 10
         });
@@ -105,8 +117,17 @@ impl Sandbox<'_> {
 fn f_04_only_regular_files_are_read() {
     each_mode(|cell| {
         let sandbox = cell.sandbox("sbx_a");
-        sandbox.python("os.mkfifo('fifo'); s = socket.socket(socket.AF_UNIX); s.bind('sock'); os.symlink('/dev/zero', 'zero'); os.mkdir('dir')");
-        for (path, code) in [("fifo", "not_a_file"), ("sock", "not_a_file"), ("dir", "is_directory"), ("zero", "not_a_file"), ("/dev/zero", "invalid_path"), ("/proc/version", "invalid_path")] {
+        sandbox.python(
+            "os.mkfifo('fifo'); s = socket.socket(socket.AF_UNIX); s.bind('sock'); os.symlink('/dev/zero', 'zero'); os.mkdir('dir')",
+        );
+        for (path, code) in [
+            ("fifo", "not_a_file"),
+            ("sock", "not_a_file"),
+            ("dir", "is_directory"),
+            ("zero", "not_a_file"),
+            ("/dev/zero", "invalid_path"),
+            ("/proc/version", "invalid_path"),
+        ] {
             assert_eq!(sandbox.get_file(path).code(), code, "{path}");
         }
         assert_eq!(sandbox.put_file("fifo", b"x").code(), "not_a_file");

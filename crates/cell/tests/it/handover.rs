@@ -50,7 +50,10 @@ fn every_destination_arrives_at_the_listener_under_its_own_name() {
         let gateway = Gateway::hello(cell);
         let sandbox = cell.sandbox("sbx_a");
         let (packet, listener, _) = gateway.listener();
-        assert_eq!((&packet["op"], &packet["sandbox"], &packet["tcp"], &packet["udp"]), (&json!("add"), &json!("sbx_a"), &json!(1), &json!(1)));
+        assert_eq!(
+            (&packet["op"], &packet["sandbox"], &packet["tcp"], &packet["udp"]),
+            (&json!("add"), &json!("sbx_a"), &json!(1), &json!(1))
+        );
         assert_eq!((&packet["network"]["address4"], &packet["network"]["steering"]), (&json!("198.18.0.2"), &json!("tproxy")));
         for wanted in ["93.184.216.34:443", "169.254.169.254:80", "10.0.0.1:22", "[2606:4700::1111]:8443", "240.0.0.1:1"] {
             let wanted: SocketAddr = wanted.parse().unwrap();
@@ -58,7 +61,10 @@ fn every_destination_arrives_at_the_listener_under_its_own_name() {
             let (mut accepted, from) = listener.accept().unwrap();
             let to = accepted.local_addr().unwrap();
             assert_eq!((to.ip().to_canonical(), to.port()), (wanted.ip(), wanted.port()));
-            assert!(matches!(from.ip().to_canonical(), IpAddr::V4(a) if a.to_string() == "198.18.0.2") || from.ip().to_string() == packet["network"]["address6"]);
+            assert!(
+                matches!(from.ip().to_canonical(), IpAddr::V4(a) if a.to_string() == "198.18.0.2")
+                    || from.ip().to_string() == packet["network"]["address6"]
+            );
             accepted.write_all(b"gateway").unwrap();
             drop(accepted);
             assert_eq!(sandbox.finish(&process).out, "gateway\n");

@@ -139,7 +139,8 @@ fn n_21_abstract_sockets_of_the_host_are_out_of_reach() {
     each_mode(|cell| {
         let name = format!("openmiosa-test-{}", cell.pid());
         let _host = net::UnixListener::bind_addr(&net::SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
-        let done = cell.sandbox("sbx_a").python(&format!("assert attempt(socket.socket(socket.AF_UNIX).connect, '\\0{name}') == 'ECONNREFUSED'"));
+        let done =
+            cell.sandbox("sbx_a").python(&format!("assert attempt(socket.socket(socket.AF_UNIX).connect, '\\0{name}') == 'ECONNREFUSED'"));
         assert_eq!((done.code, done.err.as_str()), (0, ""));
     });
 }
