@@ -144,6 +144,14 @@ async def test_a_sandbox_that_cannot_be_is_refused_before_anything_is_made(api: 
     assert (await api.client.get("/sandboxes", params={"state": "error"})).json() == {"data": []}
 
 
+@pytest.mark.parametrize("owner", ["owner_user_id", "workspace_id", "external_workspace_id"])
+async def test_an_external_users_key_makes_no_sandbox_that_gets_the_secrets_of_others(api: Api, owner: str) -> None:
+    made = await api.client.post("/api-keys/scoped", json={"external_user_id": "u1"})
+    key = api.as_key(made.json()["data"]["token"])
+    answer = await api.client.post("/sandboxes", json={"name": "agent", owner: "somebody"}, headers=key)
+    assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN")
+
+
 async def test_an_unknown_template_names_those_there_are(api: Api) -> None:
     answer = await api.client.post("/sandboxes", json={"template_id": "../../etc"})
     assert (answer.status_code, answer.json()["code"]) == (404, "TEMPLATE_NOT_FOUND")

@@ -114,3 +114,12 @@ async def test_a_new_key_shows_its_text_nowhere(core):
     made = await core.identity.create_key(await core.tenant(), "x")
     assert made.token not in repr(made)
     assert made.token not in str(made.key.view())
+
+
+async def test_an_external_users_key_reads_what_that_users_keys_did_and_nothing_else(core):
+    owner = await core.tenant()
+    made = await core.identity.create_key(owner, "for u1", external_user_id="u1")
+    user = await core.identity.authenticate(made.token)
+    await core.identity.list_keys(user)
+    entries, _ = await core.identity.admin_log(user, AdminFilter())
+    assert {entry.actor_id for entry in entries} == {user.key_id}

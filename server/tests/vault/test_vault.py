@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from openmiosa_server.errors import Conflict, Forbidden, InsufficientScope, Invalid, NotFound, OpenMiosaError
+from openmiosa_server.identity import AdminFilter
 from openmiosa_server.vault import RotateSecret, SecretFilter, SecretValue, SetSecret
 
 from server.tests.conftest import CANARY
@@ -200,3 +201,11 @@ async def test_a_connection_is_reserved_settled_and_reserved_again(core):
         again = await core.vault.reserve(tx, principal.tenant_id, given)
     assert (ready.status, ready.version, again.secret.status, again.secret.version) == ("ready", 1, "pending", 1)
     assert again.binding["placeholder"] == bound.binding["placeholder"]
+
+
+async def test_the_log_says_where_a_value_was_allowed_to_go(core, secret):
+    principal = await core.tenant()
+    await core.vault.set(principal, secret)
+    await core.vault.rotate(principal, "openai_key", RotateSecret(allowed_hosts=("api.example.test",)))
+    entries, _ = await core.identity.admin_log(principal, AdminFilter(action="vault:secret:rotate"))
+    assert entries[0].metadata == {"allowed_hosts": ["api.example.test"]}

@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..db.clock import now
 from ..db.ids import new_id
-from ..db.tables import admin_log
-from .types import AdminEntry, AdminFilter, RequestInfo
+from ..db.tables import admin_log, api_keys
+from .types import AdminEntry, AdminFilter, Principal, RequestInfo
 
 MAX_LIMIT = 500
 
@@ -45,10 +45,13 @@ async def write(
     )
 
 
-async def entries(tx: AsyncConnection, tenant_id: str, wanted: AdminFilter) -> tuple[list[AdminEntry], str | None]:
-    """Entries of the tenant, newest first, and the cursor of the next page."""
-    table = admin_log.c
+async def entries(tx: AsyncConnection, principal: Principal, wanted: AdminFilter) -> tuple[list[AdminEntry], str | None]:
+    """Entries of the tenant, newest first, and the cursor of the next page; an external user's key sees what that user's keys did."""
+    table, tenant_id = admin_log.c, principal.tenant_id
     query = select(admin_log).where(table.tenant_id == tenant_id)
+    if principal.external_user_id is not None:
+        own = select(api_keys.c.id).where(api_keys.c.tenant_id == tenant_id, api_keys.c.external_user_id == principal.external_user_id)
+        query = query.where(table.actor_id.in_(own))
     for name in ("action", "actor_id", "resource_type", "resource_id"):
         if (value := getattr(wanted, name)) is not None:
             query = query.where(table[name] == value)

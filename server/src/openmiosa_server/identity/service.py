@@ -166,7 +166,7 @@ class Identity:
         """The administrative log, newest first, and the next page's cursor."""
         await self.authorize(principal, "audit:read", "identity:log:list", resource_type="admin_log", request=request)
         async with self._database.read() as tx:
-            return await admin_log.entries(tx, principal.tenant_id, wanted)
+            return await admin_log.entries(tx, principal, wanted)
 
     async def _find(self, principal: Principal, key_id: str) -> ApiKey:
         async with self._database.read() as tx:

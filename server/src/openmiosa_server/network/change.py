@@ -64,9 +64,9 @@ def visible(principal: Principal) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def may_change(principal: Principal, resource_id: str | None) -> None:
+def may_change(principal: Principal, target: tuple[str | None, str | None]) -> None:
     """A key of one external user changes that user's sandboxes, which were looked up already, and nothing wider."""
-    if principal.external_user_id is not None and resource_id is None:
+    if principal.external_user_id is not None and target[1] != "sandbox":
         raise Forbidden("this key belongs to one external user: name one of that user's sandboxes")
 
 

@@ -65,7 +65,7 @@ class Network:
         await self._allow(principal, "network:write", "network:rule:delete", rule, request)
         async with self._database.begin() as tx:
             found = await self._rule(tx, principal, rule, resource_id)
-            change.may_change(principal, found.resource_id)
+            change.may_change(principal, (found.resource_id, found.resource_type))
             await tx.execute(delete(rules).where(rules.c.id == found.id))
             concerned = await self._touch(tx, principal.tenant_id, (found.resource_id, found.resource_type))
         await self._publisher.publish_many(concerned)
@@ -100,7 +100,7 @@ class Network:
         change.check_policy(given.name, given.mode, given.default_effect)
         async with self._database.begin() as tx:
             target = await self._target(tx, principal, given.resource_id, given.resource_type, live=True)
-            change.may_change(principal, target[0])
+            change.may_change(principal, target)
             policy_id = await store.insert_policy(
                 tx,
                 principal.tenant_id,
@@ -138,7 +138,7 @@ class Network:
                 target = await self._target(tx, principal, resource_id, resource_type, live=True)
                 policy_id = await store.policy_for(tx, principal.tenant_id, *target)
                 policy = await self._policy(tx, principal, policy_id)
-            change.may_change(principal, target[0])
+            change.may_change(principal, target)
             await change.write(tx, policy, wanted)
             concerned = await self._touch(tx, principal.tenant_id, target)
             changed = (await store.load_policies(tx, [policies.c.id == policy.id]))[0]
@@ -159,7 +159,7 @@ class Network:
         await self._allow(principal, "network:write", "network:policy:lockdown", resource_id, request, **about)
         async with self._database.begin() as tx:
             target = await self._target(tx, principal, resource_id, resource_type, live=True)
-            change.may_change(principal, target[0])
+            change.may_change(principal, target)
             policy_id = await store.policy_for(tx, principal.tenant_id, *target)
             if hosts is None:
                 await change.require_rules(tx, principal.tenant_id, target)
@@ -184,7 +184,7 @@ class Network:
         await self._allow(principal, "network:write", "network:policy:observe", resource_id, request)
         async with self._database.begin() as tx:
             target = await self._target(tx, principal, resource_id, resource_type, live=True)
-            change.may_change(principal, target[0])
+            change.may_change(principal, target)
             policy_id = await store.policy_for(tx, principal.tenant_id, *target)
             place = policies.c.resource_id.is_(None) if target[0] is None else policies.c.resource_id == target[0]
             for policy in await store.load_policies(tx, [policies.c.tenant_id == principal.tenant_id, place]):
@@ -240,7 +240,7 @@ class Network:
             else:
                 target = await self._target(tx, principal, given.resource_id, given.resource_type, live=True)
                 policy_id = await store.policy_for(tx, principal.tenant_id, *target)
-            change.may_change(principal, target[0])
+            change.may_change(principal, target)
             added = await change.add_rule(tx, principal.tenant_id, policy_id, target, rule, note=given.note)
             concerned = await self._touch(tx, principal.tenant_id, target)
         await self._publisher.publish_many(concerned)

@@ -227,6 +227,13 @@ class Sandboxes:
     def _row(self, principal: Principal, wanted: CreateSandbox) -> dict[str, Any]:
         if principal.external_user_id is not None and wanted.external_user_id not in (None, principal.external_user_id):
             raise Forbidden("this key belongs to one external user and makes sandboxes for that user only")
+        owners = (wanted.owner_user_id, wanted.workspace_id, wanted.external_workspace_id)
+        # Whose a sandbox is decides whose secrets it gets. A copy stays where its original was put.
+        if principal.external_user_id is not None and wanted.from_snapshot is None and any(owner is not None for owner in owners):
+            raise Forbidden(
+                "this key belongs to one external user: leave out owner_user_id, workspace_id and external_workspace_id, "
+                "since they would give the sandbox other people's secrets"
+            )
         resources = sizes.resolve(wanted, self._defaults.resources)
         moment = now()
         return {

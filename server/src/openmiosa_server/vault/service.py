@@ -42,7 +42,7 @@ class Vault:
         await self._allow(principal, "secrets:write", "vault:secret:set", None, request, **about)
         if given.value is None:
             raise Invalid("value is missing", code="BAD_VALUE", details={"field": "value"})
-        given = _owned(principal, given)
+        given = _owned(principal.external_user_id, given)
         write.check(given)
         self._envelopes.require()
         async with self._database.begin() as tx:
@@ -82,7 +82,9 @@ class Vault:
         request: RequestInfo | None = None,
     ) -> Secret:
         """A new value, the same placeholder: when this returns, no later request uses the old one."""
-        await self._allow(principal, "secrets:write", "vault:secret:rotate", id_or_name, request)
+        # Where a value may go is the one thing about a rotation that whoever reads the log must be able to see.
+        about = {} if change.allowed_hosts is None else {"allowed_hosts": [host[:255] for host in change.allowed_hosts[:64]]}
+        await self._allow(principal, "secrets:write", "vault:secret:rotate", id_or_name, request, **about)
         if change == RotateSecret():
             raise Invalid("nothing to change: give value, refresh_token, expires_at, allowed_hosts or metadata", code="NOTHING_TO_CHANGE")
         for field in ("value", "refresh_token"):
@@ -127,6 +129,7 @@ class Vault:
 
         The value that is there stays in use meanwhile. The caller has authorised, and publishes after its commit.
         """
+        given = _owned(external_user_id, given)
         write.check(given)
         resource = await resolve_resource(tx, tenant_id, external_user_id, given.resource_id, given.resource_type, live=True)
         bound = await write.put(tx, self._envelopes, self._binder, given, tenant_id=tenant_id, resource=resource, status=status)
@@ -200,12 +203,12 @@ class Vault:
         )
 
 
-def _owned(principal: Principal, given: SetSecret) -> SetSecret:
+def _owned(external_user_id: str | None, given: SetSecret) -> SetSecret:
     """A key of one external user stores that user's secrets and no wider ones."""
-    if principal.external_user_id is None or given.resource_id is not None:
+    if external_user_id is None or given.resource_id is not None:
         return given
-    if given.scope == "external_user" and given.external_user_id in (None, principal.external_user_id):
-        return replace(given, external_user_id=principal.external_user_id)
+    if given.scope == "external_user" and given.external_user_id in (None, external_user_id):
+        return replace(given, external_user_id=external_user_id)
     raise Forbidden("this key belongs to one external user: set secrets on that user's sandboxes, or with scope external_user")
 
 
