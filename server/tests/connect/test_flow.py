@@ -8,7 +8,7 @@ from openmiosa_server.connect import MachineConnection, Providers, Scheduler, St
 from openmiosa_server.connect.types import Finished
 from openmiosa_server.db import now
 from openmiosa_server.db.tables import oauth_flows
-from openmiosa_server.errors import Conflict, Invalid, NotFound, OpenMiosaError
+from openmiosa_server.errors import Conflict, Forbidden, Invalid, NotFound, OpenMiosaError, Unavailable
 from openmiosa_server.vault import SecretValue
 from sqlalchemy import select, update
 
@@ -171,6 +171,42 @@ async def test_a_provider_that_is_not_set_up_says_how(world: World) -> None:
     with pytest.raises(Conflict, match=r"oauth\.providers\.github\.client_id") as refused:
         await world.connect.start(world.principal, StartConnection(provider="github"))
     assert refused.value.code == "PROVIDER_NOT_CONFIGURED"
+
+
+@pytest.mark.parametrize("uri", ["https://evil.example\\@app.example.test/", "https://evil.example@app.example.test/"])
+async def test_a_redirect_that_browsers_read_otherwise_than_we_do_is_refused(world: World, uri: str) -> None:
+    world.connect._redirect_hosts = ("app.example.test",)
+    with pytest.raises(Invalid):
+        await world.begin(redirect_uri=uri)
+    assert (await world.begin(redirect_uri="https://app.example.test/done")).state
+
+
+@pytest.mark.parametrize(
+    "given", [{"scope": "tenant"}, {"scope": "user", "owner_user_id": "u2"}, {"scope": "external_user", "external_user_id": "u2"}]
+)
+async def test_an_external_users_key_connects_an_account_for_nobody_else(world: World, given: dict[str, str]) -> None:
+    user = await world.core.tenant(external_user_id="u1", tenant_id=world.principal.tenant_id)
+    with pytest.raises(Forbidden):
+        await world.connect.start(user, StartConnection(provider="acme", expose_as_env="ACME_TOKEN", **given))
+    token_url = f"https://{HOST}/token"
+    machine = MachineConnection("acme_token", token_url, "id", SecretValue("secret"), allowed_hosts=("api.example.test",), **given)
+    with pytest.raises(Forbidden):
+        await world.connect.machine(user, machine)
+
+
+async def test_an_address_that_would_steer_a_terminal_ends_the_device_flow(world: World) -> None:
+    answer = {"device_code": "d", "user_code": "A", "verification_uri": "https://a.test/\x1b]0;owned\x07", "expires_in": 600}
+    world.idp.faults.append(lambda form: json_answer(answer))
+    with pytest.raises(Unavailable):
+        await world.begin(flow="device")
+
+
+async def test_an_answer_nested_too_deeply_to_read_fails_the_flow_and_not_the_server(world: World) -> None:
+    started = await world.begin()
+    world.idp.faults.append(lambda form: (200, "application/json", b"[" * 500_000))
+    finished = await world.connect.callback(world.idp.consent(started.authorize_url))
+    assert not finished.ok
+    assert (await world.connect.status(world.principal, started.state))["status"] == "failed"
 
 
 async def test_a_redirect_to_a_host_that_the_operator_did_not_name_is_refused(world: World) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpcore2
 import httpx2
+import structlog
 
 LIMIT = 2**20
 TIMEOUT = 10.0
@@ -22,6 +23,9 @@ _CONNECT_TIMEOUT = 5.0
 # RFC 6052 and the operator-chosen prefixes are NAT64: the IPv4 address inside is where the packet really goes.
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _6TO4 = ipaddress.ip_network("2002::/16")
+
+
+log = structlog.get_logger(__name__)
 
 
 class Guarded(httpcore2.ConnectError):
@@ -164,7 +168,7 @@ async def _addresses(host: str, port: int) -> list[str]:
     # One private address among public ones is refused too: which of them is dialled must not be a matter of luck.
     for address in addresses:
         if not is_public(address):
-            raise Guarded(
-                f"{host} leads to {address}, which is not a public address; upstream.static_hosts is the operator's way to allow it"
-            )
+            # The address is for the operator: a tenant that may name hosts must not learn what they are inside this network.
+            log.warning("private_address_refused", host=host, address=address)
+            raise Guarded(f"{host} does not lead to a public address; upstream.static_hosts is the operator's way to allow it")
     return addresses

@@ -130,10 +130,10 @@ class Protocol:
             answer.get("user_code"),
             answer.get("verification_uri") or answer.get("verification_url"),
         )
-        if not (isinstance(code, str) and isinstance(user_code, str) and isinstance(uri, str) and uri.startswith("https://")):
+        if not (_proper(code) and isinstance(user_code, str) and _shown(uri)):
             raise Trouble("the provider's answer to the device flow means nothing")
         lifetime, interval = _seconds(answer.get("expires_in")) or 600.0, _seconds(answer.get("interval")) or 5.0
-        return Device(SecretValue(code), text(user_code, 64), uri[:500], min(lifetime, 1800.0), max(interval, 1.0))
+        return Device(SecretValue(str(code)), text(user_code, 64), str(uri), min(lifetime, 1800.0), max(interval, 1.0))
 
     async def poll_device(self, provider: Provider, code: SecretValue) -> Tokens:
         """Tokens, once the user has consented; Pending before."""
@@ -208,7 +208,7 @@ async def _asked(call: Any) -> dict[str, Any]:
         raise _status_trouble(error.response) from None
     except httpx2.HTTPError as error:
         raise Trouble(f"the provider could not be reached ({type(error).__name__}: {text(error)})", code="provider_unreachable") from None
-    except (ValueError, TypeError, UnicodeError):
+    except (ValueError, TypeError, UnicodeError, RecursionError):
         raise Trouble("the provider's answer is not JSON of a token endpoint", code="provider_answer") from None
     return dict(answer)
 
@@ -223,7 +223,7 @@ async def _answer(call: Any) -> dict[str, Any]:
         raise _status_trouble(response)
     try:
         answer = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
         raise Trouble(f"the provider answered {response.status_code} without a JSON object", code="provider_answer")
@@ -263,6 +263,13 @@ def _tokens(answer: dict[str, Any], began: datetime) -> Tokens:
 
 def _proper(token: object) -> bool:
     return isinstance(token, str) and 0 < len(token) <= _LONGEST_TOKEN and token.isascii() and token.isprintable() and " " not in token
+
+
+def _shown(uri: object) -> bool:
+    """An address that a person may be told to open: it is printed on a terminal, so nothing in it may steer one."""
+    return (
+        isinstance(uri, str) and len(uri) <= 500 and uri.startswith("https://") and uri.isascii() and uri.isprintable() and " " not in uri
+    )
 
 
 def _seconds(value: object) -> float | None:

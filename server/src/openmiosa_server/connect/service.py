@@ -278,7 +278,9 @@ class Connect:
         """Where the browser goes in the end: nowhere, or to a host that the operator named."""
         if uri is None or uri == self.callback_url:
             return None
-        host = urlsplit(uri).hostname if len(uri) <= 2000 and uri.isascii() and uri.isprintable() else None
+        # A browser reads `\\` as `/`, so that the host of `https://a\\@b/` is a for it and b for us.
+        proper = len(uri) <= 2000 and uri.isascii() and uri.isprintable() and "\\" not in uri and "@" not in urlsplit(uri).netloc
+        host = urlsplit(uri).hostname if proper else None
         if host is None or host not in self._redirect_hosts or urlsplit(uri).scheme != "https":
             raise Invalid(
                 "redirect_uri is https:// to a host listed by the operator in oauth.redirect_hosts; leave it out to end on our own page",
