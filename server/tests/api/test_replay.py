@@ -54,3 +54,9 @@ async def test_a_refusal_is_an_answer_and_is_repeated(api: Api) -> None:
     first, again = [await api.client.post("/egress/secrets", json={}, headers={"Idempotency-Key": "k6"}) for _ in "12"]
     assert first.status_code == again.status_code == 422
     assert again.headers["idempotency-replayed"] == "true"
+
+
+async def test_the_limit_of_a_body_holds_with_an_idempotency_key_too(api: Api) -> None:
+    given = {"name": "n", "value": "v", "metadata": {"filler": "x" * 2**20}}
+    answer = await api.client.post("/egress/secrets", json=given, headers={"Idempotency-Key": "large-1"})
+    assert answer.status_code == 413

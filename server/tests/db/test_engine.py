@@ -10,6 +10,7 @@ from openmiosa_server.db import Database, now
 from openmiosa_server.db.tables import metadata, server_state, tenants
 from openmiosa_server.errors import Unavailable
 from sqlalchemy import insert, select, text, update
+from sqlalchemy.exc import IntegrityError
 
 
 async def test_the_migrations_make_the_tables_that_the_code_means(database):
@@ -134,3 +135,13 @@ async def test_sqlite_runs_as_promised(tmp_path):
 async def test_a_database_that_cannot_be_ours_is_refused(url):
     with pytest.raises(Unavailable):
         await Database(url).open()
+
+
+async def test_an_error_of_the_database_does_not_carry_what_was_stored(database):
+    row = {"id": "ten_one", "name": "what nobody but the tenant should read", "created_at": now()}
+    async with database.begin() as tx:
+        await tx.execute(insert(tenants).values(**row))
+    with pytest.raises(IntegrityError) as refused:
+        async with database.begin() as tx:
+            await tx.execute(insert(tenants).values(**row))
+    assert row["name"] not in str(refused.value)

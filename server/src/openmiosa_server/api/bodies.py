@@ -48,6 +48,8 @@ async def raw(request: Request, limit: int = JSON_LIMIT) -> bytes:
     """The bytes of the body, up to a limit; read once and kept."""
     kept = getattr(request.state, "raw_body", None)
     if kept is not None:
+        if len(kept) > limit:
+            raise _too_large(limit)
         return bytes(kept)
     declared = request.headers.get("content-length")
     if declared is not None and declared.isdigit() and int(declared) > limit:

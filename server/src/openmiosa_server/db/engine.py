@@ -43,7 +43,7 @@ class Database:
         if self._engine is not None:
             return
         if not self.is_sqlite:
-            self._engine = create_async_engine(self.url, pool_size=8, max_overflow=8, pool_pre_ping=True)
+            self._engine = create_async_engine(self.url, pool_size=8, max_overflow=8, pool_pre_ping=True, hide_parameters=True)
             return
         path = Path(make_url(self.url).database or "")
         if path.name in ("", ":memory:"):
@@ -159,7 +159,8 @@ def _with_driver(url: str) -> str:
 
 
 def _sqlite_engine(url: str) -> AsyncEngine:
-    engine = create_async_engine(url, poolclass=StaticPool)
+    # Errors end up in the log, and the parameters of a statement are what people store.
+    engine = create_async_engine(url, poolclass=StaticPool, hide_parameters=True)
 
     @event.listens_for(engine.sync_engine, "connect")
     def connected(connection: Any, record: object) -> None:
