@@ -86,6 +86,20 @@ pub struct Decision {
     pub stage: Stage,
     /// How many calls this record stands for.
     pub count: u64,
+    /// The secret whose placeholder the refusal kept back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_back: Option<HeldBack>,
+}
+
+/// A secret that a refused request asked for and did not get.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HeldBack {
+    /// `sec_…`
+    pub secret: Text,
+    /// The secret's name.
+    pub name: Text,
+    /// `bnd_…`
+    pub binding: Text,
 }
 
 /// What was done with a call.

@@ -101,7 +101,10 @@ pub fn serve(gateway: &Arc<Gateway>, sandbox: &Arc<Sandbox>, listeners: Vec<StdL
         let (gateway, sandbox, stop) = (Arc::clone(gateway), Arc::clone(sandbox), tokens.accepting.clone());
         tokio::spawn(async move {
             // As with connections: questions wait in the socket until there is a snapshot.
-            sandbox.until_ready().await;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = sandbox.until_ready() => {}
+            }
             dns::server::serve_udp(gateway, sandbox, socket, stop).await;
         });
     }

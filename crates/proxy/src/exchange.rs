@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use openmiosa_credential::Masker;
@@ -59,7 +59,15 @@ where
 }
 
 /// One request, from its head to its response head.
-async fn answer(connection: &Arc<Connection>, findings: &Findings, mut request: Request<Incoming>) -> Response<Body> {
+async fn answer(connection: &Arc<Connection>, findings: &Findings, request: Request<Incoming>) -> Response<Body> {
+    let mut response = decide_and_forward(connection, findings, request).await;
+    if findings.raw_follows() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+async fn decide_and_forward(connection: &Arc<Connection>, findings: &Findings, mut request: Request<Incoming>) -> Response<Body> {
     let mut event = connection.next_event();
     let refused_by_reader = findings.next();
     let client_side = hyper::upgrade::on(&mut request);
@@ -81,7 +89,7 @@ async fn answer(connection: &Arc<Connection>, findings: &Findings, mut request: 
         Ok(forwarded) if forwarded.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             refuse(event, Refusal::because(Reason::UpstreamUnreachable, "the upstream changes the protocol unasked"))
         }
-        Ok(forwarded) => relay::respond(forwarded, event, kept, asked.upgrade),
+        Ok(forwarded) => relay::respond(forwarded, event, kept),
         Err(refusal) => match findings.body() {
             // The upstream saw the body break off because it was we who cut it.
             Some(violation) => refuse(event, Refusal::because(violation.reason, violation.what)),

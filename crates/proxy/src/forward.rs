@@ -88,7 +88,12 @@ async fn rounds(connection: &Connection, asked: &Arc<Asked>, headers: &HeaderMap
             return Ok(*forwarded);
         }
         refreshed = true;
-        match refresh::after_401(connection, &connected, kept).await {
+        let replay = tokio::select! {
+            biased;
+            () = forwarded.exchange.cut.cancelled() => return Err(Refusal::cut()),
+            replay = refresh::after_401(connection, &connected, kept) => replay,
+        };
+        match replay {
             Some(replay) => body = replay,
             None => return Ok(*forwarded),
         }
@@ -122,7 +127,7 @@ async fn round(connection: &Connection, asked: &Arc<Asked>, headers: &HeaderMap,
     let connected = prepared.connected.clone();
     let request = prepared.into_request(asked, body);
     let limit = connection.gateway.settings.egress.header_timeout();
-    send(upstream, request, gate, exchange, limit, event).await.map(|sent| match sent {
+    send(upstream, request, gate, exchange, limit, kept, event).await.map(|sent| match sent {
         Ok(forwarded) => Round::Done(Box::new(forwarded), connected),
         Err(untouched) => Round::Stale(untouched),
     })
@@ -158,6 +163,7 @@ async fn send(
     gate: RwLockReadGuard<'_, ()>,
     exchange: Exchange,
     limit: Duration,
+    kept: &Kept,
     event: &mut Event,
 ) -> Result<Result<Forwarded, Body>, Refusal> {
     let first_byte = upstream.first_byte();
@@ -166,6 +172,7 @@ async fn send(
     // Said before it is known: a call that ends here must not seem to have sent nothing.
     event.reached(Stage::Sent);
     let started = Instant::now();
+    let mut head_due = started + limit;
     let result = {
         let sending = upstream.send(request);
         tokio::pin!(sending);
@@ -176,7 +183,14 @@ async fn send(
                 result = &mut sending => break result,
                 () = &mut first_byte, if gate.is_some() => gate = None,
                 () = sleep_until(started + FIRST_BYTE_LIMIT), if gate.is_some() => return Err(Refusal::because(Reason::UpstreamTimeout, "the upstream takes no bytes")),
-                () = sleep_until(started + limit), if gate.is_none() => return Err(Refusal::because(Reason::UpstreamTimeout, "no response head in time")),
+                () = sleep_until(head_due), if gate.is_none() => {
+                    // An upload that goes on is no silence: the head has its time from the last progress.
+                    let due = kept.last_read().map_or(head_due, |last| last + limit);
+                    if due <= Instant::now() {
+                        return Err(Refusal::because(Reason::UpstreamTimeout, "no response head in time"));
+                    }
+                    head_due = due;
+                }
             }
         }
     };

@@ -110,6 +110,11 @@ impl Framer {
         }
     }
 
+    /// Whether it has given up reading after the latest head.
+    fn is_raw(&self) -> bool {
+        matches!(self.state, State::Raw)
+    }
+
     /// Whether it stands inside a head, or before one.
     fn in_head(&self) -> bool {
         matches!(self.state, State::Head(_))
@@ -125,6 +130,8 @@ struct Found {
     served: u64,
     /// The number of the refused head, and why.
     refused: Option<(u64, Violation)>,
+    /// The number of the head after which nothing is read strictly.
+    raw_after: Option<u64>,
 }
 
 impl Findings {
@@ -134,6 +141,12 @@ impl Findings {
         found.served += 1;
         let served = found.served;
         found.refused.as_ref().filter(|(number, _)| *number == served).map(|(_, violation)| violation.clone())
+    }
+
+    /// Whether what follows the request being served was not read strictly: it must be another protocol, or nothing.
+    pub fn raw_follows(&self) -> bool {
+        let found = self.0.lock();
+        found.raw_after == Some(found.served)
     }
 
     /// Why the body of the request being served was refused, if it was.
@@ -208,9 +221,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
             if ready!(poll_read_buf(Pin::new(&mut this.inner), context, &mut this.buffer))? == 0 {
                 return Poll::Ready(Ok(()));
             }
+            let raw_before = this.framer.is_raw();
             match this.framer.feed(&this.buffer) {
                 (passed, None) => this.clear = passed,
                 (passed, Some(violation)) => this.refuse(passed, violation),
+            }
+            if this.framer.is_raw() && !raw_before {
+                this.findings.0.lock().raw_after = Some(this.framer.heads);
             }
         }
     }

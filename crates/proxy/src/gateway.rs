@@ -18,7 +18,7 @@ use parking_lot::RwLock;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::{metrics::Metrics, record::lower_ulid, refresh::Refreshes, sandbox::Sandbox, settings::Settings};
+use crate::{harden, metrics::Metrics, record::lower_ulid, refresh::Refreshes, sandbox::Sandbox, settings::Settings};
 
 /// A call to the server, a refresh at the provider included, is given up after this.
 const SERVER_LIMIT: Duration = Duration::from_secs(20);
@@ -79,7 +79,7 @@ impl Gateway {
             server: Client::new(&run_dir.join("link.sock"), SERVER_LIMIT),
             refreshes: Refreshes::default(),
             metrics: Metrics::default(),
-            connections: Arc::new(Semaphore::new(settings.egress.max_connections)),
+            connections: Arc::new(Semaphore::new(harden::connections_within(settings.egress.max_connections))),
             stop: CancellationToken::new(),
             greet: Notify::new(),
             epoch: AtomicU64::new(0),

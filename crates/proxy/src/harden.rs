@@ -8,6 +8,9 @@ use rustix::{
     thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs},
 };
 
+/// Listeners, idle upstream connections, journal and link.
+const OWN_DESCRIPTORS: u64 = 512;
+
 /// Not dumpable, no core, no new privileges, no capabilities; memory locked where the limit allows it.
 pub fn process() -> io::Result<()> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
@@ -16,6 +19,19 @@ pub fn process() -> io::Result<()> {
     lock_memory();
     drop_capabilities()?;
     Ok(())
+}
+
+/// As many descriptors as this process may have. One sandbox must not use up those of the others, of the journal and of
+/// the link, so connections, which cost two each, get half of what is left of them.
+pub fn connections_within(wanted: usize) -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let held = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
+    let possible = held.map_or(wanted, |held| usize::try_from(held.saturating_sub(OWN_DESCRIPTORS) / 2).unwrap_or(wanted));
+    if possible < wanted {
+        tracing::warn!(wanted, possible, "fewer connections than configured: the limit on open files is too low");
+    }
+    wanted.min(possible.max(1))
 }
 
 /// Keeps values out of swap where the limit on locked memory allows it. A limit that is too low would make

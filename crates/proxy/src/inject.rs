@@ -1,12 +1,17 @@
 //! Placeholders out, values in, on the head of one request.
 
+use std::cell::RefCell;
+
 use http::{HeaderMap, HeaderValue, Request, Uri, header};
 use openmiosa_credential::{
     Resolver, Swapped,
     inject::swap,
     scan::scan,
 };
-use openmiosa_link::{Reason, Text, records::SecretUse};
+use openmiosa_link::{
+    Reason, Text,
+    records::{HeldBack, SecretUse},
+};
 use openmiosa_policy::Target;
 
 use crate::{identify::Connection, refusal::Refusal, relay::Body, request::Asked, sandbox::State};
@@ -81,9 +86,17 @@ fn swap_in(connection: &Connection, state: &State, asked: &Asked, headers: &mut 
         Target::Literal(_) => None,
     };
     let resolver = Resolver { compiled: &state.compiled, leases: &gateway.leases, host, port: asked.port, tls: asked.tls, foreign: &foreign };
-    swap(headers, path_and_query, &|placeholder, place| resolver.resolve(placeholder, place)).map_err(|refusal| {
+    let refused = RefCell::new(None);
+    let resolve = |placeholder: &str, place| resolver.resolve(placeholder, place).inspect_err(|_| *refused.borrow_mut() = Some(placeholder.to_owned()));
+    swap(headers, path_and_query, &resolve).map_err(|refusal| {
         let reason = Reason::from_word(refusal.reason()).unwrap_or(Reason::SecretUnavailable);
-        Refusal::because(reason, refusal.to_string())
+        let binding = refused.take().and_then(|placeholder| state.compiled.binding(&placeholder));
+        let held_back = binding.map(|binding| HeldBack {
+            secret: binding.secret.as_str().into(),
+            name: binding.name.as_str().into(),
+            binding: binding.id.as_str().into(),
+        });
+        Refusal { held_back, ..Refusal::because(reason, refusal.to_string()) }
     })
 }
 

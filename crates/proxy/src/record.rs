@@ -121,6 +121,7 @@ impl Event {
             upstream_address: self.upstream_address.take(),
             stage: self.stage,
             count: 1,
+            held_back: None,
         };
         adjust(&mut decision);
         let reason = decision.reason.map_or("none", Reason::as_str);
@@ -138,6 +139,7 @@ impl Event {
         self.decide(action, status, |decision| {
             decision.reason = Some(reason);
             decision.message = refusal.message;
+            decision.held_back = refusal.held_back;
         });
         self.end(match (refusal.cut, reason.is_refusal()) {
             (true, _) => End::CutByPolicy,

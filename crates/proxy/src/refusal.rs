@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::ext::ReasonPhrase;
-use openmiosa_link::{Reason, Text};
+use openmiosa_link::{Reason, Text, records::HeldBack};
 
 use crate::relay::Body;
 
@@ -17,6 +17,8 @@ pub struct Refusal {
     pub rule: Option<Text>,
     /// A sentence for the record; never sent to the sandbox.
     pub message: Option<String>,
+    /// The secret whose placeholder it keeps back, when it is one of this sandbox's.
+    pub held_back: Option<HeldBack>,
     /// Whether the connection cannot be trusted with another request.
     pub close: bool,
     /// Whether it was let through first, and a newer snapshot then took that back.
@@ -26,7 +28,7 @@ pub struct Refusal {
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
         let close = matches!(reason, Reason::Framing | Reason::TooLarge | Reason::AuthorityMismatch | Reason::SniMissing);
-        Self { reason, rule: None, message: None, close, cut: false }
+        Self { reason, rule: None, message: None, held_back: None, close, cut: false }
     }
 }
 

@@ -34,16 +34,12 @@ const STRIPPED: [HeaderName; 7] = [
 ];
 
 /// Writes the decision and turns the upstream's response into the sandbox's.
-pub fn respond(forwarded: Forwarded, mut event: Event, kept: Arc<Kept>, close: bool) -> Response<Body> {
+pub fn respond(forwarded: Forwarded, mut event: Event, kept: Arc<Kept>) -> Response<Body> {
     let Forwarded { response, exchange, upstream } = forwarded;
     event.reached(Stage::Head);
     event.decide(Action::Allow, response.status().as_u16(), |_| {});
     let (mut parts, incoming) = response.into_parts();
     strip(&mut parts.headers);
-    if close {
-        // After an Upgrade request that was not granted, what follows on this connection was not read strictly.
-        parts.headers.insert(header::CONNECTION, header::HeaderValue::from_static("close"));
-    }
     parts.extensions.clear();
     parts.version = http::Version::HTTP_11;
     let cut = Box::pin(exchange.cut.clone().cancelled_owned());
@@ -70,7 +66,8 @@ impl Download {
     fn finish(&mut self, end: End) {
         if let Some((mut event, _exchange, upstream)) = self.live.take() {
             event.end(end);
-            if end == End::Complete {
+            // An upload that outlives its response would be in no registry that policy can cut.
+            if end == End::Complete && self.kept.is_whole() {
                 upstream.release();
             } else {
                 self.kept.abort();

@@ -22,7 +22,7 @@ pub struct Asked {
     pub path: CanonicalPath,
     /// The query as it was sent.
     pub query: Option<String>,
-    /// The protocol to change to, of an `Upgrade` request.
+    /// Whether a change to WebSocket is asked for, the one protocol that is changed to.
     pub upgrade: bool,
 }
 
@@ -105,7 +105,7 @@ fn check_connection_header(headers: &HeaderMap) -> Result<bool, Refusal> {
         for token in text.split(',').map(|token| token.trim().to_ascii_lowercase()) {
             match token.as_str() {
                 "" | "close" | "keep-alive" | "te" | "http2-settings" | "proxy-connection" => {}
-                "upgrade" => upgrade = headers.contains_key(header::UPGRADE),
+                "upgrade" => upgrade = wants_websocket(headers),
                 named if headers.contains_key(named) => return Err(Refusal::because(Reason::Framing, "Connection names an end-to-end header")),
                 _ => {}
             }
@@ -116,6 +116,12 @@ fn check_connection_header(headers: &HeaderMap) -> Result<bool, Refusal> {
         return Err(Refusal::because(Reason::Framing, "an Upgrade request with a body"));
     }
     Ok(upgrade)
+}
+
+/// Any other protocol would carry requests that nobody decides on; a server may always leave an Upgrade unanswered.
+fn wants_websocket(headers: &HeaderMap) -> bool {
+    let mut protocols = headers.get_all(header::UPGRADE).iter();
+    protocols.next().is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket")) && protocols.next().is_none()
 }
 
 fn check_expect(headers: &HeaderMap) -> Result<(), Refusal> {

@@ -34,12 +34,17 @@ pub fn switch(mut forwarded: Forwarded, client_side: OnUpgrade, mut event: Event
         parts.headers.insert(header::UPGRADE, protocol);
         parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     }
+    forwarded.upstream.switch();
     tokio::spawn(join(client_side, upstream_side, forwarded.exchange, event));
     Response::from_parts(parts, Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync())
 }
 
 async fn join(client_side: OnUpgrade, upstream_side: OnUpgrade, exchange: Exchange, mut event: Event) {
-    let (client, upstream) = match tokio::try_join!(client_side, upstream_side) {
+    let joined = tokio::select! {
+        () = exchange.cut.cancelled() => return event.end(End::CutByPolicy),
+        joined = async { tokio::try_join!(client_side, upstream_side) } => joined,
+    };
+    let (client, upstream) = match joined {
         Ok(both) => both,
         Err(error) => {
             tracing::debug!(%error, "a protocol change did not happen");

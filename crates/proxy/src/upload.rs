@@ -14,6 +14,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::relay::{Body, BoxError};
@@ -34,6 +35,7 @@ struct KeptState {
     bytes: Vec<u8>,
     overflow: bool,
     complete: bool,
+    last_read: Option<Instant>,
 }
 
 impl Kept {
@@ -47,6 +49,16 @@ impl Kept {
         self.abort.cancel();
     }
 
+    /// When a piece of it was last read.
+    pub fn last_read(&self) -> Option<Instant> {
+        self.state.lock().last_read
+    }
+
+    /// Whether all of the body has been read.
+    pub fn is_whole(&self) -> bool {
+        self.state.lock().complete
+    }
+
     /// The body again, if all of it was read and kept.
     pub fn replay(&self) -> Option<Body> {
         let state = self.state.lock();
@@ -55,6 +67,7 @@ impl Kept {
 
     fn take_frame(&self, data: &Bytes) {
         let mut state = self.state.lock();
+        state.last_read = Some(Instant::now());
         if !state.wanted || state.overflow || state.bytes.len() + data.len() > KEEP_LIMIT {
             state.overflow = true;
             state.bytes = Vec::new();

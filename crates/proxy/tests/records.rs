@@ -194,7 +194,7 @@ async fn a_protocol_change_passes_bytes_both_ways_and_is_cut_by_lockdown() {
     let world = World::start(&[("ok.test:443", echo)], &ca).await;
     let sandbox = world.sandbox(snapshot()).await;
     let mut stream = sandbox.tls(OK).await;
-    stream.write_all(b"GET /ws HTTP/1.1\r\nHost: ok.test\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n").await.expect("sent");
+    stream.write_all(b"GET /ws HTTP/1.1\r\nHost: ok.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").await.expect("sent");
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.expect("a head"));

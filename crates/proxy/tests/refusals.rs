@@ -94,6 +94,8 @@ async fn s13_a_placeholder_never_survives_a_failure() {
         let sandbox = world.sandbox(SnapshotBuilder::new(SANDBOX).bind_with("key", &placeholder(1), &[OK], more)).await;
         assert_eq!(sandbox.get(OK, "/", &[("authorization", &bearer(1))]).await.status, 403);
         assert_refused(&world, &upstream, reason, 403).await;
+        let decision = world.decision().await;
+        assert_eq!((&decision["held_back"]["name"], &decision["secrets"]), (&json!("key"), &json!([])), "{decision:#}");
     }
 }
 

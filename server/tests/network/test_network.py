@@ -212,8 +212,8 @@ async def test_an_inert_secret_waits_until_it_has_a_host(core, traffic):
     sandbox = await core.sandbox(principal)
     given = SetSecret(name="odd", value=SecretValue("what nobody knows"), expose_as_env="ODD_KEY", resource_id=sandbox)
     made = (await core.vault.set(principal, given)).secret
-    use = {"secret": made.id, "name": "odd", "version": 1, "binding": "bnd_1", "place": "header"}
-    await traffic(sandbox, "api.odd.test", action="reject", reason="secret-inert", secrets=[use])
+    held = {"secret": made.id, "name": "odd", "binding": "bnd_1"}
+    await traffic(sandbox, "api.odd.test", action="reject", reason="secret-inert", held_back=held)
     (waiting,) = await core.network.pending(principal, resource_id=sandbox)
     assert (waiting.host, waiting.secret, waiting.reason) == ("api.odd.test", "odd", "secret-inert")
     await core.vault.rotate(principal, made.id, RotateSecret(allowed_hosts=("api.odd.test",)))
@@ -257,6 +257,23 @@ async def test_an_external_users_key_changes_nothing_wider_than_its_sandboxes(co
         await core.network.deny(user, AddRule("ok.test"))
     with pytest.raises(NotFound):
         await core.network.observe(user, resource_id=other)
+
+
+@pytest.mark.parametrize("act", ["allow", "deny", "lockdown", "observe", "create"])
+async def test_an_external_users_key_changes_no_workspace_that_others_are_in(core, act):
+    owner = await core.tenant()
+    user = await core.tenant(external_user_id="u1", tenant_id=owner.tenant_id)
+    await core.sandbox(owner, workspace_id="w1")
+    place = {"resource_id": "w1", "resource_type": "workspace"}
+    calls = {
+        "allow": lambda: core.network.allow(user, AddRule("ok.test", **place)),
+        "deny": lambda: core.network.deny(user, AddRule("ok.test", **place)),
+        "lockdown": lambda: core.network.lockdown(user, [], **place),
+        "observe": lambda: core.network.observe(user, **place),
+        "create": lambda: core.network.create_policy(user, NewPolicy("mine", **place)),
+    }
+    with pytest.raises(Forbidden):
+        await calls[act]()
 
 
 async def test_a_destroyed_sandbox_takes_no_rule(core):

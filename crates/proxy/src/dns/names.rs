@@ -13,7 +13,8 @@ use openmiosa_policy::Host;
 const RANGE: u32 = 0xC612_0000;
 /// Its first /24 is left to the sandboxes' own addresses.
 const RESERVED: u32 = 256;
-const ADDRESSES: u32 = (1 << 17) - RESERVED;
+/// How many names one sandbox has at a time: a flood of names fills no more memory and writes no more records than this.
+const ADDRESSES: u32 = 1 << 14;
 /// How many places a name may take. The places depend on the name alone, so an egressd that
 /// comes back still knows an address that its predecessor handed out.
 const PROBES: u32 = 8;
@@ -152,6 +153,13 @@ mod tests {
         assert!(is_synthetic(address) && address.octets()[..3] != [198, 18, 0]);
         assert_eq!(names.ask(&host("api.openai.com"), now).0, Some(address));
         assert_eq!(names.connect(address, now), Some(host("api.openai.com")));
+    }
+
+    #[test]
+    fn d01_a_flood_of_names_is_bounded() {
+        let (mut names, now) = (Names::default(), Instant::now());
+        let given = (0..50_000).filter(|number| names.ask(&host(&format!("d{number}.evil.test")), now).0.is_some()).count();
+        assert!((10_000..=16_384).contains(&given), "{given}");
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub enum BodyKind {
     Fixed(u64),
     /// Chunks.
     Chunked,
-    /// The protocol may change after this head.
+    /// The protocol may change to WebSocket after this head.
     Upgrade,
 }
 
@@ -113,7 +113,7 @@ impl Fields {
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
             self.transfer_encoding(plain)
         } else {
-            self.upgrade |= name.eq_ignore_ascii_case(b"upgrade");
+            self.upgrade |= name.eq_ignore_ascii_case(b"upgrade") && plain.trim_ascii().eq_ignore_ascii_case(b"websocket");
             if memchr(b'_', name).is_some() { twin(name) } else { Ok(()) }
         }
     }

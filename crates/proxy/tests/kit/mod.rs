@@ -396,6 +396,18 @@ pub fn received(upstream: &RecordingUpstream, header: &str) -> Vec<String> {
 
 /// A TLS upstream that answers 101 and then echoes.
 pub async fn echo_after_101(ca: &TestCa, name: &str) -> SocketAddr {
+    let (address, accepted) = head_reader(ca, name).await;
+    tokio::spawn(async move {
+        let mut stream = accepted.await.expect("a request");
+        stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n").await.expect("sent");
+        let (mut read, mut write) = tokio::io::split(stream);
+        let _ = tokio::io::copy(&mut read, &mut write).await;
+    });
+    address
+}
+
+/// A TLS upstream that takes one connection, reads one request's head and hands the rest over.
+pub async fn head_reader(ca: &TestCa, name: &str) -> (SocketAddr, tokio::task::JoinHandle<tokio_rustls::server::TlsStream<TcpStream>>) {
     let (certificate, key) = ca.issue(&[name]);
     let config = rustls::ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
@@ -405,16 +417,14 @@ pub async fn echo_after_101(ca: &TestCa, name: &str) -> SocketAddr {
         .expect("certificate and key");
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a listener");
     let address = listener.local_addr().expect("an address");
-    tokio::spawn(async move {
+    let accepted = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.expect("a connection");
         let mut stream = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(stream).await.expect("TLS");
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(stream.read_u8().await.expect("a head"));
         }
-        stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n").await.expect("sent");
-        let (mut read, mut write) = tokio::io::split(stream);
-        let _ = tokio::io::copy(&mut read, &mut write).await;
+        stream
     });
-    address
+    (address, accepted)
 }

@@ -49,7 +49,7 @@ def row_of(record: Mapping[str, Any], sandbox: Mapping[str, Any] | RowMapping) -
         "count": int(record.get("count") or 1),
         "external_user_id": sandbox["external_user_id"],
         "external_workspace_id": sandbox["external_workspace_id"],
-        "detail": {name: record.get(name) for name in ("stage", "upstream_address", "message")},
+        "detail": {name: record.get(name) for name in ("stage", "upstream_address", "message", "held_back")},
         "timestamp": parse(record["at"]),
     }
 

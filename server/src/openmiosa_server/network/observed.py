@@ -116,14 +116,14 @@ async def _inert(tx: AsyncConnection, tenant_id: str, resource_ids: list[str] | 
         .limit(_MAX_INERT)
     )
     rows = (await tx.execute(query)).mappings().all()
-    wanted = {use.get("secret") for row in rows for use in row["secrets"]}
-    still = select(secrets.c.id, secrets.c.bound_hosts).where(secrets.c.id.in_(wanted - {None}), secrets.c.deleted_at.is_(None))
+    wanted = {held["secret"] for row in rows if (held := row["detail"].get("held_back"))}
+    still = select(secrets.c.id, secrets.c.bound_hosts).where(secrets.c.id.in_(wanted), secrets.c.deleted_at.is_(None))
     inert = {row.id for row in await tx.execute(still) if not row.bound_hosts}
     groups: dict[tuple[Any, ...], list[Any]] = {}
     for row in rows:
-        for use in row["secrets"]:
-            if use.get("secret") in inert:
-                groups.setdefault((row["host"], row["port"], row["resource_id"], use.get("name")), []).append(row)
+        held = row["detail"].get("held_back")
+        if held and held["secret"] in inert:
+            groups.setdefault((row["host"], row["port"], row["resource_id"], held["name"]), []).append(row)
     return [
         Observed(
             host=host,
