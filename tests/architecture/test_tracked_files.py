@@ -61,6 +61,15 @@ def test_no_tracked_file_is_a_build_product():
     assert products == []
 
 
+def test_one_cargo_profile_serves_tests_and_walkthrough():
+    profiles = tomllib.loads((ROOT / "Cargo.toml").read_text()).get("profile", {})
+    assert set(profiles) <= {"release"}
+    called = [path for path in tracked() if path.name in {"Makefile", "run"} or (path.suffix in {".sh", ".py"} and "tools" in path.parts)]
+    lines = [line for path in called for line in path.read_text().splitlines() if re.search(r"cargo (build|test|clippy|run)\b", line)]
+    assert lines
+    assert [line for line in lines if "--release" not in line] == []
+
+
 def test_nothing_is_skipped_or_expected_to_fail():
     words = re.compile(r"pytest\.mark\.(skip|xfail|skipif)|pytest\.skip\(|pytest\.importorskip|unittest\.skip|#\[" + "ignore")
     said = [relative(path) for path in sources(".py", ".rs") if words.search(path.read_text()) and path.name != "test_tracked_files.py"]

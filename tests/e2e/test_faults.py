@@ -32,6 +32,35 @@ def test_without_egressd_there_is_no_network_and_with_it_a_retry_works(held: Row
     assert {connection.peer_uid for connection in held.world.internet.dialled(before)} <= {held.world.egress_uid, None}
 
 
+def test_while_egressd_is_dead_nothing_leaves(held: Row):
+    before = held.world.internet.mark()
+    with held.world.held_still("up"):
+        held.world.system.kill("egressd")
+        # A connection waits in the listener's queue; a name gets no answer. Neither finds another way.
+        assert held.run("curl -s -m 2 http://9.9.9.9/").exit_code == CURL_TIMEOUT
+        assert held.run("curl -s -m 2 https://ok2.test/").exit_code != 0
+        assert held.world.internet.dialled(before) == []
+    held.expect("9.9.9.9", "reject", "literal-denied")
+    held.world.wait(lambda: held.run("curl -s -m 5 https://ok2.test/").stdout == '{"ok": true}', "egressd")
+    held.expect("ok2.test", "allow")
+
+
+def test_nothing_is_accepted_before_the_snapshot_is_there(held: Row):
+    system = held.world.system
+    before = held.world.internet.mark()
+    held.expect("ok2.test", "allow")
+    with held.world.held_still("server"):
+        old = system.kill("egressd")
+        system.wait_for_restart("egressd", old)
+        process = held.world.start_beside_the_server(held.sandbox.id, "curl -s https://ok2.test/ > /workspace/got")
+        held.world.wait(lambda: held.world.egress_status()["boot"], "egressd")
+        assert held.world.egress_status()["sandboxes"] == [] or not held.world.egress_status()["sandboxes"][0]["revision"]
+        assert held.world.internet.dialled(before) == []
+        assert process["state"] == "running"
+    held.world.wait(lambda: held.sandbox.files.exists("/workspace/got") and held.sandbox.files.read("/workspace/got"), "the answer")
+    assert held.sandbox.files.read_text("/workspace/got") == '{"ok": true}'
+
+
 def test_a_running_agent_still_trusts_the_authority_after_egressd_came_back(held: Row):
     system = held.world.system
     first = held.run(["python3", "-c", ISSUER]).stdout
@@ -122,6 +151,7 @@ import socket, ssl
 raw = socket.create_connection(("ok2.test", 443), 20)
 print(ssl.create_default_context().wrap_socket(raw, server_hostname="ok2.test").getpeercert()["issuer"])
 """
+CURL_TIMEOUT = 28
 LOOP = """
 while [ ! -e /workspace/enough ]; do
     curl -s -o /dev/null -w '%{http_code}\\n' -H "Authorization: Bearer $PH" https://ok.test/loop >> /workspace/codes

@@ -32,6 +32,7 @@ class Row:
         self.sandbox = world.sandbox()
         self.canaries: dict[str, str] = {}
         self.bound: dict[str, set[str]] = {}
+        self._hosts: dict[str, set[str]] = {}
         self.received: list[bytes] = []
         self._expected: collections.Counter[Verdict] = collections.Counter()
         self._dialled: set[str] = set()
@@ -46,14 +47,15 @@ class Row:
     def secret(self, name: str, host: str, variable: str) -> str:
         """Set a canary as a secret bound to `host`; gives its value."""
         value = self.canaries[name] = canary()
-        self.bound[value] = {host}
+        self.bound[value] = self._hosts[name] = {host}
         self.sandbox.secrets.set(name=name, value=value, expose_as_env=variable, allowed_hosts=[host])
         return value
 
-    def rotate(self, name: str) -> str:
-        """A new canary for a secret; the old one stays forbidden everywhere else."""
+    def rotate(self, name: str, *, watched: bool = True) -> str:
+        """A new canary for a secret; the old one stays forbidden everywhere else. Of very many, only some can be watched for."""
         value = canary()
-        self.bound[value] = self.bound[self.canaries[name]]
+        if watched:
+            self.bound[value] = self._hosts[name]
         self.sandbox.secrets.rotate(name, value)
         self.canaries[name] = value
         return value
@@ -186,7 +188,10 @@ class Row:
         found = collections.Counter((event.host, event.action, event.reason) for event in self.decisions())
         if found == self._expected:
             return []
-        shown = [f"{event} reason={event.reason} {event.method} {event.path} {event.message or ''}" for event in self.decisions()]
+        told = collections.Counter(
+            f"{event} reason={event.reason} {event.method} {event.path} {event.message or ''}" for event in self.decisions()
+        )
+        shown = [f"{times} x {line}" for line, times in told.most_common(20)]
         return [f"G4 expected {dict(self._expected)}, found {dict(found)}:\n  " + "\n  ".join(shown)]
 
     def _g5(self) -> list[str]:
@@ -198,7 +203,7 @@ class Row:
         ]
         for path in self.world.system.places.log.glob("*.log"):
             text = path.read_text(errors="replace")
-            wrong += [f"G5 {path.name}: {word}" for word in ("panicked", "Traceback") if word in text]
+            wrong += [f"G5 {path.name}: {text[text.index(word) :][:1500]}" for word in ("panicked", "Traceback") if word in text]
         return wrong
 
     def _g6(self) -> list[str]:

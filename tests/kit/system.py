@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import tempfile
 import time
@@ -114,6 +115,23 @@ class World:
         """Whether every record that egressd wrote is stored by the server."""
         journal = self.egress_status()["journal"]
         return journal["acknowledged"] >= journal["next"] - 1
+
+    @contextlib.contextmanager
+    def held_still(self, program: str) -> Iterator[None]:
+        """SIGSTOP one of the programs, or `up` itself, for a while."""
+        assert self.system._process is not None
+        pid = self.system._process.pid if program == "up" else self.system.pid(program)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def start_beside_the_server(self, sandbox: str, command: str) -> dict[str, Any]:
+        """Start a process through cell alone, when the server cannot be asked."""
+        with httpx2.Client(transport=httpx2.HTTPTransport(uds=str(self.system.places.run / "cell.sock"))) as client:
+            body = {"argv": ["/bin/sh", "-c", command], "env": {}, "cwd": "/workspace"}
+            return client.post(f"http://cell/v1/sandboxes/{sandbox}/processes", json=body).json()["process"]
 
     def wait(self, condition: Callable[[], object], what: str, patience: float = 20.0) -> None:
         """Poll a condition until it holds."""

@@ -46,7 +46,7 @@ def test_V_01_no_old_value_leaves_after_a_rotation_is_acknowledged(row: Row):
     process = row.sandbox.processes.start("python3 /workspace/load.py > /workspace/counts")
     row.world.wait(lambda: row.world.internet.dialled(row.mark), "the load")
     for version in range(2, ROTATIONS + 2):
-        version_of[row.rotate("s1")] = version
+        version_of[row.rotate("s1", watched=version % 25 == 0)] = version
         acknowledged.append((time.monotonic_ns(), version))
     row.sandbox.files.write("/workspace/enough", "")
     row.sandbox.processes.wait(process.pid, timeout=60)
