@@ -8,8 +8,9 @@ import pytest
 from openmiosa_server.db import now
 from openmiosa_server.db.tables import sandboxes
 from openmiosa_server.errors import Unavailable
+from openmiosa_server.link import epoch
 from openmiosa_server.network import AddRule
-from openmiosa_server.vault import RotateSecret, SecretValue
+from openmiosa_server.vault import RotateSecret, SecretValue, write
 from sqlalchemy import update
 
 from server.tests.link.gateway import Gateway
@@ -228,3 +229,79 @@ async def test_a_caller_that_goes_away_takes_nothing_back(core, gateway, eventua
     await asyncio.gather(calling, return_exceptions=True)
     gateway.free.set()
     await eventually(lambda: gateway.snapshots[sandbox]["rules"])
+
+
+async def test_a_caller_that_goes_away_while_it_waits_for_its_turn_takes_nothing_back(core, gateway, eventually):
+    principal = await core.tenant()
+    sandbox = await core.sandbox(principal)
+    async with core.publisher._turns[sandbox]:
+        calling = asyncio.create_task(core.network.deny(principal, AddRule("evil.test", resource_id=sandbox)))
+        await eventually(lambda: core.publisher._turns[sandbox]._waiters)
+        calling.cancel()
+        await asyncio.gather(calling, return_exceptions=True)
+    await eventually(lambda: gateway.snapshots[sandbox]["rules"])
+
+
+async def test_an_overtaken_rotation_is_acknowledged_only_when_no_older_value_is_lent(core, gateway, secret, monkeypatch):
+    principal = await core.tenant()
+    await core.sandbox(principal)
+    bound = await core.vault.set(principal, secret)
+    put, others = core.publisher._put, [SecretValue("sk-proj-committed-by-another-rotation")]
+
+    async def overtaken(held, prepared):
+        if others:
+            async with core.database.begin() as tx:
+                await write.new_value(tx, core.envelopes, principal.tenant_id, bound.secret.id, others.pop())
+        return await put(held, prepared)
+
+    monkeypatch.setattr(core.publisher, "_put", overtaken)
+    await core.vault.rotate(principal, "openai_key", RotateSecret(SecretValue("sk-proj-the-first-rotation-0123")))
+    assert gateway.leases[bound.secret.id] == (3, b"sk-proj-committed-by-another-rotation")
+
+
+async def test_a_gateway_that_says_hello_during_a_resync_gets_one_of_its_own(core, gateway, secret, eventually, monkeypatch):
+    principal = await core.tenant()
+    await core.sandbox(principal)
+    bound = await core.vault.set(principal, secret)
+    put, second = core.egress.put_snapshot, Gateway(gateway.socket, boot="boot2")
+
+    async def replaced(snapshot):
+        if second._server is None:
+            await gateway.stop()
+            await second.start()
+            await core.publisher.hello("gw_test", "boot2", second.public_key)
+        return await put(snapshot)
+
+    monkeypatch.setattr(core.egress, "put_snapshot", replaced)
+    await core.publisher.resync()
+    await eventually(lambda: bound.secret.id in second.leases and core.publisher.connected)
+    await second.stop()
+
+
+async def test_trouble_of_the_database_does_not_end_the_confirming(core, gateway, eventually, monkeypatch):
+    principal = await core.tenant()
+    sandbox = await core.sandbox(principal)
+    core.egress._answer_within = core.egress._http.timeout = 0.2
+    gateway.free.clear()
+    with pytest.raises(Unavailable):
+        await core.network.deny(principal, AddRule("evil.test", resource_id=sandbox))
+    raised, trouble = epoch.raise_epoch, [OSError("the database is away")]
+
+    async def away(database):
+        if trouble:
+            raise trouble.pop()
+        return await raised(database)
+
+    monkeypatch.setattr(epoch, "raise_epoch", away)
+    gateway.free.set()
+    await eventually(lambda: gateway.snapshots[sandbox]["rules"] and core.publisher.connected and not trouble)
+
+
+async def test_a_start_beside_a_gateway_that_is_stuck_is_made_up_for(core, gateway, eventually):
+    core.egress._answer_within = core.egress._http.timeout = 0.2
+    gateway.free.clear()
+    with pytest.raises(Unavailable):
+        await core.publisher.resync()
+    before = gateway.epoch
+    gateway.free.set()
+    await eventually(lambda: gateway.epoch > before + 1 and core.publisher.connected)

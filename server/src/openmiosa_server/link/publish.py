@@ -7,7 +7,8 @@ which enforces everything; somebody there who does not answer means the caller i
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -27,6 +28,8 @@ from .leases import Need, Prepared, live, prepare
 from .resync import put_everything
 
 _ATTEMPTS = 4
+_READINGS = 64  # of a sandbox whose values change faster than they are lent
+_ANY = ""  # among the unconfirmed: something failed before it was known which sandboxes it concerns
 _MEND_EVERY = 1.0  # seconds between tries to confirm what was left unconfirmed
 
 log = structlog.get_logger(__name__)
@@ -42,6 +45,8 @@ class Publisher:
         self._binder = Binder()
         self.held: Held | None = None
         self._fenced = False
+        self._hellos = 0
+        self._troubles = 0
         self._closed = False
         self._gate = Gate()
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -64,46 +69,54 @@ class Publisher:
 
     async def publish(self, sandbox_id: str) -> None:
         """Make the sandbox's newest committed state enforced."""
-        async with self._turns[sandbox_id]:
-            await self._enforce([sandbox_id], lambda: self._publish(sandbox_id))
+        with self._mended_unless_done([sandbox_id]):
+            async with self._turns[sandbox_id]:
+                await self._enforce(lambda: self._publish(sandbox_id))
 
     async def publish_many(self, sandbox_ids: Iterable[str]) -> None:
         """Publish several at once; when some are not confirmed, all were tried before that is said."""
-        results = await asyncio.gather(*(self.publish(sandbox_id) for sandbox_id in sorted(set(sandbox_ids))), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+        ids = sorted(set(sandbox_ids))
+        with self._mended_unless_done(ids):
+            results = await asyncio.gather(*(self.publish(sandbox_id) for sandbox_id in ids), return_exceptions=True)
+            for result in results:
+                if isinstance(result, BaseException):
+                    raise result
 
     async def publish_secret(self, secret_id: str) -> None:
         """Put a secret's newest value and state wherever it is used."""
-        async with self.database.read() as tx:
-            users = await self._binder.users(tx, secret_id)
+        with self._mended_unless_done([]):
+            async with self.database.read() as tx:
+                users = await self._binder.users(tx, secret_id)
         await self.publish_many(users)
 
     async def withdraw_secret(self, secret_id: str, sandbox_ids: Iterable[str]) -> None:
         """Take a value back at once, then publish the sandboxes that used it."""
         ids = list(sandbox_ids)
-        await self._enforce(ids, lambda: self._take_back([secret_id]))
-        await self.publish_many(ids)
+        with self._mended_unless_done(ids):
+            await self._enforce(lambda: self._take_back([secret_id]))
+            await self.publish_many(ids)
 
     async def withdraw(self, sandbox_id: str) -> None:
         """End a sandbox in the data plane: its connections, its snapshot, and the leases that only it needed."""
-        async with self._turns[sandbox_id]:
-            await self._enforce([sandbox_id], lambda: self._drop(sandbox_id))
+        with self._mended_unless_done([sandbox_id]):
+            async with self._turns[sandbox_id]:
+                await self._enforce(lambda: self._drop(sandbox_id))
         self._turns.pop(sandbox_id, None)
 
     async def hello(self, gateway: str, boot: str, public_key: bytes) -> int:
         """A gateway greets: raise the epoch, answer it, and put everything after the answer."""
         if self._greeting is None or self._greeting.done() or self.held is None or self.held.boot != boot:
             self.held = Held(gateway, boot, public_key)
+            self._hellos += 1
             self._fenced = False
             self._greeting = self._spawn(self._greet())
         return await epoch.current(self.database)
 
     async def resync(self) -> None:
         """Raise the epoch and put everything again; at the server's start, and whenever egressd is not whom we knew."""
-        async with self._gate.exclusive():
-            await self._resync()
+        with self._mended_unless_done([]):
+            async with self._gate.exclusive():
+                await self._resync()
 
     async def close(self) -> None:
         """Stop what runs in the background and close the connections."""
@@ -113,8 +126,11 @@ class Publisher:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.egress.close()
 
-    async def lend(self, held: Held, need: Need) -> None:
-        """Seal the value to this boot and put it; what cannot be opened is not lent, and its use is refused there."""
+    async def lend(self, held: Held, need: Need) -> bool:
+        """Seal the value to this boot and put it; what cannot be opened is not lent, and its use is refused there.
+
+        False when a newer value was committed since the need was read: it may be meant for other hosts, so both are read again.
+        """
         try:
             async with self.database.read() as tx:
                 version, value = await self._envelopes.lend(tx, need.owner, need.stored_purpose)
@@ -124,9 +140,9 @@ class Publisher:
             if held.stale(need):
                 await self.egress.delete_lease(need.lease)
                 held.leases.pop(need.lease, None)
-            return
+            return True
         if version != need.version:
-            return  # a newer value was committed meanwhile; whoever committed it publishes it
+            return False
         sealed = sealing.seal(
             held.public_key, value, boot=held.boot, lease=need.lease, tenant=need.tenant, purpose=need.purpose, version=version
         )
@@ -148,22 +164,29 @@ class Publisher:
             await self.egress.delete_lease(need.lease)
             await self.egress.put_lease(message)
         held.leases[need.lease] = (need.version, need.expires_at)
+        return True
 
-    async def _enforce(self, sandbox_ids: list[str], work: Callable[[], Awaitable[bool]]) -> None:
+    async def _enforce(self, work: Callable[[], Awaitable[bool]]) -> None:
         """Do the work when egressd is fenced; where it says that egressd is not whom we knew, put everything again, this change with it."""
+        await self._fence()
+        async with self._gate.shared():
+            settled = await work()
+        if not settled:
+            await self.resync()
+
+    @contextmanager
+    def _mended_unless_done(self, sandbox_ids: list[str]) -> Iterator[None]:
+        """What is committed must come to hold, whatever ends the block: trouble of egressd or the database, or a caller that went away."""
         try:
-            await self._fence()
-            async with self._gate.shared():
-                settled = await work()
-            if not settled:
-                await self.resync()
+            yield
         except BaseException:
-            self._mend_later(sandbox_ids)  # also when the caller went away: what is committed must come to hold
+            self._mend_later(sandbox_ids)
             raise
         self._unconfirmed.difference_update(sandbox_ids)
 
     async def _publish(self, sandbox_id: str) -> bool:
-        for _ in range(_ATTEMPTS):
+        refusals = 0
+        for _ in range(_READINGS):
             async with self.database.read() as tx:
                 prepared = await prepare(tx, sandbox_id)
             if prepared is None:
@@ -171,25 +194,29 @@ class Publisher:
             if self.held is None and not await self._meet():
                 return True
             try:
-                if self.held is not None:
-                    await self._put(self.held, prepared)
-                return True
+                # A caller whose value was overtaken may not be told that no older one is used while one still is.
+                if self.held is None or await self._put(self.held, prepared):
+                    return True
             except Gone:
                 self.held = None
                 return True
             except Refused as error:
                 if not await self._mended(error, prepared):
                     return False
+                refusals += 1
+                if refusals == _ATTEMPTS:
+                    break
         raise Unavailable("the egress gateway keeps refusing the snapshot; see the server's log", code="NOT_CONFIRMED", retry=True)
 
-    async def _put(self, held: Held, prepared: Prepared) -> None:
+    async def _put(self, held: Held, prepared: Prepared) -> bool:
         before = held.snapshots.get(prepared.sandbox)
         late = []
         for need in prepared.needs:
             if held.has(need):
                 continue
             if held.agreed(need, prepared.hosts.get(need.lease)):
-                await self.lend(held, need)
+                if not await self.lend(held, need):
+                    return False
                 continue
             if held.stale(need):
                 await self.egress.delete_lease(need.lease)
@@ -199,11 +226,12 @@ class Publisher:
             await self.egress.put_snapshot(prepared.snapshot)
         held.snapshots[prepared.sandbox] = prepared
         for need in late:
-            if held.agreed(need, prepared.hosts.get(need.lease)):
-                await self.lend(held, need)
+            if held.agreed(need, prepared.hosts.get(need.lease)) and not await self.lend(held, need):
+                return False
         for lease in held.unneeded(need.lease for need in before.needs) if before else ():
             await self.egress.delete_lease(lease)
             held.leases.pop(lease, None)
+        return True
 
     async def _mended(self, error: Refused, prepared: Prepared) -> bool:
         """After a refusal: whether another try makes sense; False asks for a resync."""
@@ -274,6 +302,7 @@ class Publisher:
                 await self._resync()
 
     async def _resync(self) -> None:
+        hellos, troubles = self._hellos, self._troubles
         self.egress.epoch = await epoch.raise_epoch(self.database)
         try:
             await self.egress.put_epoch(self.egress.epoch)
@@ -285,19 +314,25 @@ class Publisher:
             self.held = None
         except Refused as error:
             raise Unavailable(f"the egress gateway refused its state ({error.code})", code="NOT_CONFIRMED", retry=True) from None
-        self._fenced = True
-        self._unconfirmed.clear()
+        # One that said hello meanwhile got only a part of this; it waits for a resync of its own.
+        self._fenced = self._hellos == hellos
+        # What became unconfirmed meanwhile may have been committed after the database was read.
+        if self._troubles == troubles:
+            self._unconfirmed.clear()
 
     async def _greet(self) -> None:
         try:
-            await self._fence()
+            with self._mended_unless_done([]):
+                await self._fence()
         except Unavailable as error:
             log.error("resync_failed", error=error.message)
-            self._mend_later([])
+        except Exception:
+            log.exception("resync_failed")
 
-    def _mend_later(self, sandbox_ids: Iterable[str]) -> None:
+    def _mend_later(self, sandbox_ids: list[str]) -> None:
         """Keep trying to confirm in the background what a caller was told is unconfirmed."""
-        self._unconfirmed.update(sandbox_ids)
+        self._troubles += 1
+        self._unconfirmed.update(sandbox_ids or [_ANY])
         if self._closed:
             return
         if self._mending is None or self._mending.done():
@@ -310,6 +345,9 @@ class Publisher:
                 await self.resync()
             except Unavailable as error:
                 log.warning("still_unconfirmed", sandboxes=len(self._unconfirmed), error=error.message)
+            except Exception:
+                # The database, most likely. Nobody else would try again.
+                log.exception("still_unconfirmed", sandboxes=len(self._unconfirmed))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
