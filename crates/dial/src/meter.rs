@@ -20,6 +20,7 @@ use tokio::{
 pub(crate) struct Meter {
     written: AtomicU64,
     closed: AtomicBool,
+    severed: AtomicBool,
     changed: Notify,
 }
 
@@ -57,6 +58,16 @@ impl Meter {
         }
     }
 
+    /// Nothing more reaches the socket, not even what is in a buffer above it.
+    pub fn sever(&self) {
+        self.severed.store(true, Ordering::Release);
+        self.close();
+    }
+
+    fn check(&self) -> io::Result<()> {
+        if self.severed.load(Ordering::Acquire) { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+    }
+
     fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.changed.notify_waiters();
@@ -77,6 +88,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.meter.check()?;
         let done = Pin::new(&mut self.stream).poll_write(cx, bytes);
         if let Poll::Ready(Ok(written)) = &done {
             self.meter.add(*written);
@@ -85,6 +97,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.meter.check()?;
         let done = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
         if let Poll::Ready(Ok(written)) = &done {
             self.meter.add(*written);

@@ -32,6 +32,16 @@ pub struct Upstream {
     peer: SocketAddr,
     reused: bool,
     home: Option<(Weak<Rack>, u64, Origin)>,
+    in_use: bool,
+}
+
+impl Drop for Upstream {
+    /// A connection that is not given back ends here and now: nothing of a request that was cut or given up is sent later.
+    fn drop(&mut self) {
+        if self.in_use {
+            self.meter.sever();
+        }
+    }
 }
 
 /// A request that got no response.
@@ -54,7 +64,7 @@ impl Upstream {
                 tracing::debug!(%peer, %error, "upstream connection ended");
             }
         });
-        Ok(Self { sender, meter, peer, reused: false, home: None })
+        Ok(Self { sender, meter, peer, reused: false, home: None, in_use: true })
     }
 
     /// The address that is connected.
@@ -96,6 +106,11 @@ impl Upstream {
         });
     }
 
+    /// Leaves the connection to the protocol that it was upgraded to.
+    pub fn switch(mut self) {
+        self.in_use = false;
+    }
+
     /// Whether it can take a request.
     pub(crate) fn is_usable(&self) -> bool {
         self.sender.is_ready() && !self.sender.is_closed()
@@ -103,6 +118,7 @@ impl Upstream {
 
     pub(crate) fn at_home(mut self, rack: &Arc<Rack>, revision: u64, origin: Origin) -> Self {
         self.home = Some((Arc::downgrade(rack), revision, origin));
+        self.in_use = true;
         self
     }
 
@@ -110,6 +126,7 @@ impl Upstream {
         let Some((rack, revision, origin)) = self.home.take() else { return };
         if let Some(rack) = rack.upgrade() {
             self.reused = true;
+            self.in_use = false;
             rack.put(revision, origin, self);
         }
     }
