@@ -85,7 +85,9 @@ struct Writer {
 
 impl Journal {
     /// Opens the folder, finds the last number, cuts a torn tail.
-    pub fn open(options: Options) -> Result<Self, JournalError> {
+    pub fn open(mut options: Options) -> Result<Self, JournalError> {
+        // Room comes back when a whole segment is stored, so a small journal needs smaller ones.
+        options.segment_bytes = options.segment_bytes.min(options.max_bytes / 4);
         fs::create_dir_all(&options.dir)?;
         let acknowledged = read_acknowledged(&options.dir)?;
         let (segment, last, closed_bytes) = open_last(&options.dir)?;

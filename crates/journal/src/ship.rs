@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Read, Seek, SeekFrom, Write},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
     sync::Arc,
     time::Duration,
 };
@@ -131,7 +131,12 @@ impl Shipper {
         let mut file = File::open(path_of(self.journal.dir(), segment))?;
         file.seek(SeekFrom::Start(self.offset))?;
         let mut content = Vec::new();
-        file.take(BATCH_BYTES as u64).read_to_end(&mut content)?;
+        let mut file = BufReader::new(file);
+        file.by_ref().take(BATCH_BYTES as u64).read_to_end(&mut content)?;
+        if !content.contains(&b'\n') {
+            // One record that is longer than a batch is a batch of its own.
+            file.read_until(b'\n', &mut content)?;
+        }
         let known = self.journal.acknowledged();
         let mut batch = Batch { body: format!("{{\"v\":1,\"gateway\":\"{}\",\"records\":[", self.gateway).into_bytes(), ends: Vec::new() };
         let mut at = self.offset;

@@ -195,3 +195,29 @@ async fn z30_a_record_that_the_server_cannot_read_is_set_aside_and_the_rest_goes
     assert_eq!(*store.records.lock(), [1, 3]);
     assert!(fs::read_to_string(dir.path().join("quarantine.jsonl")).expect("the quarantine").contains("\"seq\":2,"));
 }
+
+#[tokio::test]
+async fn a_small_journal_whose_records_are_all_stored_has_room_again() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let options = Options { max_bytes: 8000, ..Options::new(dir.path(), Durability::Write) };
+    let (journal, store) = (Arc::new(Journal::open(options).expect("a journal")), Arc::<Store>::default());
+    let mut shipper = shipper(dir.path(), &journal, &store);
+    for number in 0..100 {
+        journal.append(&record(number)).expect("there is room for one");
+        while shipper.step().await.expect("shipped") {}
+    }
+}
+
+#[tokio::test]
+async fn a_record_longer_than_a_batch_is_shipped_like_any_other() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (journal, store) = (Arc::new(open(dir.path())), Arc::<Store>::default());
+    let mut shipper = shipper(dir.path(), &journal, &store);
+    let Record::Outcome(mut long) = record(0) else { panic!("an outcome") };
+    long.at = "x".repeat(600_000);
+    for next in [record(0), Record::Outcome(long), record(1)] {
+        journal.append(&next).expect("written");
+    }
+    while shipper.step().await.expect("shipped") {}
+    assert_eq!(*store.records.lock(), [1, 2, 3]);
+}
