@@ -172,6 +172,20 @@ async fn it_gives_up_what_it_does_not_need() {
     assert!(limits.lines().any(|line| line.starts_with("Max core file size        0 ")), "{limits}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_not_bounded_by_the_shells_limit_on_open_files() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let hellos = serve_link(dir.path());
+    let plain = command(dir.path());
+    let mut limited = Command::new("/bin/sh");
+    limited.args(["-c", "ulimit -Sn 256 && exec \"$0\" \"$@\""]).arg(plain.get_program()).args(plain.get_args());
+    let egressd = Egressd { child: limited.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("egressd starts") };
+    until("it is ready", || !hellos.lock().expect("the notes").is_empty()).await;
+    let limits = fs::read_to_string(Path::new("/proc").join(egressd.child.id().to_string()).join("limits")).expect("its limits");
+    let files: Vec<&str> = limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("a limit").split_whitespace().collect();
+    assert_eq!(files[0], files[1], "as many as it may have");
+}
+
 #[test]
 fn a_bad_configuration_is_exit_code_two_with_the_reason() {
     let dir = tempfile::tempdir().expect("a folder");
