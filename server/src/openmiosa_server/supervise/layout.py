@@ -26,8 +26,27 @@ class Layout:
 
     @property
     def egress_config(self) -> Path:
-        """The sections that egressd reads, written by `up`: egressd need not be able to read the rest."""
-        return self.run / "egressd.toml"
+        """The sections that egressd reads, written by `up`: egressd need not be able to read the rest.
+
+        What `up` writes lies in the state folder and not beside the sockets, where egressd's own user makes files: a
+        link that it put there would lead a write of ours to any file of this machine.
+        """
+        return self.state / "egressd.toml"
+
+    @property
+    def extra_authorities(self) -> Path:
+        """The operator's extra authorities, as egressd reads them."""
+        return self.state / "extra-ca.pem"
+
+    @property
+    def bootstrap_key(self) -> Path:
+        """Where the server of a first start leaves the admin key for `up`."""
+        return self.state / "bootstrap.key"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one `up` of this state folder."""
+        return self.state / "up.lock"
 
     @property
     def journal(self) -> Path:
@@ -52,7 +71,7 @@ class Layout:
     @property
     def up(self) -> Path:
         """What runs now: address and process ids, for tools and tests."""
-        return self.run / "up.json"
+        return self.state / "up.json"
 
 
 def layout(state: Path) -> Layout:
@@ -76,6 +95,9 @@ def prepare(places: Layout) -> None:
         _own(folder, 0, None, 0o700)
     places.journal.mkdir(exist_ok=True)
     _own(places.journal, uid, uid, 0o700)
+    if places.config.is_file() and not places.config.is_symlink():
+        # It may hold secrets of providers, and egressd's user passes through this folder.
+        os.chmod(places.config, 0o600)
     try:
         places.run.mkdir(mode=0o700)
     except FileExistsError:

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from .layout import EGRESS_UID, Layout, egress_uid
 # A program that lived this long was healthy: the next restart begins with the short pause again.
 _HEALTHY_AFTER = 30.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
+_PASSED_ON = frozenset(("PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "XDG_RUNTIME_DIR"))
 # What a drain may take before the program is killed.
 _DRAIN = 15.0
 
@@ -35,6 +36,7 @@ class Program:
     log: Path
     ready: Callable[[], Awaitable[bool]]
     env: dict[str, str] = field(default_factory=dict)
+    configured_by_environment: bool = False
     uid: int | None = None
     process: asyncio.subprocess.Process | None = None
     restarts: int = 0
@@ -48,7 +50,7 @@ class Program:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **self.env},
+                env={**(os.environ if self.configured_by_environment else _harmless(os.environ)), **self.env},
                 cwd="/",
                 start_new_session=True,
                 **options,
@@ -106,6 +108,11 @@ class Program:
             return "(no log)"
 
 
+def _harmless(environment: Mapping[str, str]) -> dict[str, str]:
+    """Of the operator's variables, those that egressd and cell need: the rest may hold passwords, and they read files alone."""
+    return {name: value for name, value in environment.items() if name in _PASSED_ON or name.startswith(("LC_", "RUST_"))}
+
+
 def _how(status: int) -> str:
     return f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
 
@@ -148,6 +155,7 @@ def programs(places: Layout, config: Path, base_url: str, bootstrap_key: Path, v
             places.log / "server.log",
             _answers_at(f"{base_url}/readyz", verify),
             env=server_env,
+            configured_by_environment=True,
         ),
     ]
 

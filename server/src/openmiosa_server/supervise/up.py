@@ -42,7 +42,7 @@ async def up(asked: Request) -> int:
 
 async def _run(places: Layout, config: Path, settings: "configuration.Settings", name: str) -> int:
     base_url = address(settings)
-    bootstrap = places.run / "bootstrap.key"
+    bootstrap = places.bootstrap_key
     # A key that an interrupted first start left unread is read by this one.
     children = programs(places, config, base_url, bootstrap, _verify(settings))
     stop = asyncio.Event()
@@ -91,7 +91,7 @@ async def _end(children: list[Program], watchers: list[asyncio.Task[None]]) -> N
 @contextlib.contextmanager
 def _alone(places: Layout) -> Iterator[None]:
     """One `up` per state folder."""
-    descriptor = os.open(places.run / "up.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(places.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
@@ -105,7 +105,7 @@ def write_egress_config(places: Layout, settings: "configuration.Settings") -> N
     """Hand egressd its sections, with the extra authorities copied to where its own user can read them."""
     upstream = settings.upstream.model_dump(mode="json", exclude_none=True)
     extra = settings.upstream.extra_ca_files
-    bundle = places.run / "extra-ca.pem"
+    bundle = places.extra_authorities
     if extra:
         bundle.write_text("\n".join(Path(file).read_text() for file in extra))
         os.chmod(bundle, 0o644)
