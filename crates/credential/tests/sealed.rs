@@ -2,7 +2,7 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use openmiosa_credential::{KeyPair, OpenError};
-use openmiosa_testkit::{sealing_context, seal};
+use openmiosa_testkit::{seal, sealing_context};
 use serde_json::Value;
 
 fn vectors() -> Value {
@@ -22,7 +22,8 @@ fn key(vectors: &Value) -> KeyPair {
 fn what_the_server_sealed_opens() {
     let vectors = vectors();
     for case in vectors["opened"].as_array().expect("cases") {
-        let opened = key(&vectors).open(&bytes(&case["enc"]), &bytes(&case["ciphertext"]), case["context"].as_str().expect("context").as_bytes());
+        let opened =
+            key(&vectors).open(&bytes(&case["enc"]), &bytes(&case["ciphertext"]), case["context"].as_str().expect("context").as_bytes());
         assert!(opened.is_ok_and(|secret| secret.expose() == bytes(&case["value"])), "{}", case["name"]);
         let version = case["version"].as_str().and_then(|version| version.parse().ok()).expect("a version");
         let lease = case["lease"].as_str().expect("lease");
@@ -34,7 +35,8 @@ fn what_the_server_sealed_opens() {
 fn what_was_sealed_for_anything_else_does_not_open() {
     let vectors = vectors();
     for case in vectors["refused"].as_array().expect("cases") {
-        let opened = key(&vectors).open(&bytes(&case["enc"]), &bytes(&case["ciphertext"]), case["context"].as_str().expect("context").as_bytes());
+        let opened =
+            key(&vectors).open(&bytes(&case["enc"]), &bytes(&case["ciphertext"]), case["context"].as_str().expect("context").as_bytes());
         assert_eq!(opened.err(), Some(OpenError::Sealed), "{}", case["name"]);
     }
 }

@@ -15,7 +15,8 @@ use std::{
 use openmiosa_link::{Client, PeerPolicy, server};
 use rustix::{
     net::{
-        AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept, bind, listen, recv, sendmsg, socket_with,
+        AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept,
+        bind, listen, recv, sendmsg, socket_with,
     },
     process::{Pid, Signal, kill_process},
 };
@@ -55,7 +56,14 @@ fn command(dir: &Path) -> Command {
 
 fn command_in(run_dir: &Path, dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_egressd"));
-    command.arg("--run-dir").arg(run_dir).arg("--journal-dir").arg(dir.join("journal")).arg("--config").arg(dir.join("openmiosa.toml")).stdout(Stdio::null());
+    command
+        .arg("--run-dir")
+        .arg(run_dir)
+        .arg("--journal-dir")
+        .arg(dir.join("journal"))
+        .arg("--config")
+        .arg(dir.join("openmiosa.toml"))
+        .stdout(Stdio::null());
     command
 }
 
@@ -63,15 +71,20 @@ fn command_in(run_dir: &Path, dir: &Path) -> Command {
 fn serve_link(dir: &Path) -> Arc<Mutex<Vec<Value>>> {
     let hellos = Arc::<Mutex<Vec<Value>>>::default();
     let (socket, noting) = (server::bind(&dir.join("link.sock"), 0o600).expect("link.sock"), Arc::clone(&hellos));
-    tokio::spawn(server::serve(socket, PeerPolicy::new(&[]), CancellationToken::new(), move |request: http::Request<hyper::body::Incoming>| {
-        let noting = Arc::clone(&noting);
-        async move {
-            if let Ok(body) = server::read_json::<Value>(request.into_body()).await {
-                noting.lock().expect("the notes").push(body);
+    tokio::spawn(server::serve(
+        socket,
+        PeerPolicy::new(&[]),
+        CancellationToken::new(),
+        move |request: http::Request<hyper::body::Incoming>| {
+            let noting = Arc::clone(&noting);
+            async move {
+                if let Ok(body) = server::read_json::<Value>(request.into_body()).await {
+                    noting.lock().expect("the notes").push(body);
+                }
+                server::json(http::StatusCode::OK, &json!({"epoch": 3}))
             }
-            server::json(http::StatusCode::OK, &json!({"epoch": 3}))
-        }
-    }));
+        },
+    ));
     hellos
 }
 
@@ -87,7 +100,11 @@ impl Cell {
         let listening = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).expect("a socket");
         bind(&listening, &SocketAddrUnix::new(dir.join("listeners.sock")).expect("a path")).expect("bound");
         listen(&listening, 4).expect("listening");
-        Self { listening, tcp: TcpListener::bind("127.0.0.1:0").expect("a listener"), udp: UdpSocket::bind("127.0.0.1:0").expect("a socket") }
+        Self {
+            listening,
+            tcp: TcpListener::bind("127.0.0.1:0").expect("a listener"),
+            udp: UdpSocket::bind("127.0.0.1:0").expect("a socket"),
+        }
     }
 
     /// Hears a hello, hands the sockets over, hears that they were taken; gives the boot.
@@ -139,10 +156,14 @@ async fn n19_killed_it_comes_back_with_its_listeners_and_connections_wait_meanwh
     let _second = Egressd::start(dir.path());
     let (_channel, second_boot) = tokio::task::block_in_place(|| cell.hand_over());
     assert_ne!(first_boot, second_boot);
-    until("the server has heard of the new boot", || hellos.lock().expect("the notes").iter().any(|hello| hello["boot"] == second_boot.as_str())).await;
+    until("the server has heard of the new boot", || {
+        hellos.lock().expect("the notes").iter().any(|hello| hello["boot"] == second_boot.as_str())
+    })
+    .await;
     let status = status(dir.path()).await;
     assert_eq!((&status["boot"], &status["sandboxes"][0]["listening"]), (&json!(second_boot), &json!(true)));
-    let gateways: std::collections::BTreeSet<_> = hellos.lock().expect("the notes").iter().map(|hello| hello["gateway"].to_string()).collect();
+    let gateways: std::collections::BTreeSet<_> =
+        hellos.lock().expect("the notes").iter().map(|hello| hello["gateway"].to_string()).collect();
     assert_eq!(gateways.len(), 1, "the gateway's id outlives its boots");
 }
 
@@ -182,7 +203,8 @@ async fn connections_are_not_bounded_by_the_shells_limit_on_open_files() {
     let egressd = Egressd { child: limited.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("egressd starts") };
     until("it is ready", || !hellos.lock().expect("the notes").is_empty()).await;
     let limits = fs::read_to_string(Path::new("/proc").join(egressd.child.id().to_string()).join("limits")).expect("its limits");
-    let files: Vec<&str> = limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("a limit").split_whitespace().collect();
+    let files: Vec<&str> =
+        limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("a limit").split_whitespace().collect();
     assert_eq!(files[0], files[1], "as many as it may have");
 }
 

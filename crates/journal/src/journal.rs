@@ -252,7 +252,10 @@ fn open_last(dir: &Path) -> io::Result<(Option<Segment>, Option<u64>, u64)> {
 
 fn read_acknowledged(dir: &Path) -> io::Result<u64> {
     match fs::read_to_string(dir.join("acknowledged")) {
-        Ok(text) => text.trim().parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the acknowledged file of the journal holds no number")),
+        Ok(text) => text
+            .trim()
+            .parse()
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the acknowledged file of the journal holds no number")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
         Err(error) => Err(error),
     }

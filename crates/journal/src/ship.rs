@@ -75,7 +75,9 @@ impl Shipper {
         let sent = self.client.send::<Acknowledged>(http_post(), "/v1/events", Bytes::from(batch.body.clone()), &[]).await;
         match sent {
             Ok(answer) => self.advance(&batch, answer.acknowledged)?,
-            Err(ClientError::Refused { status, body }) if matches!(status.as_u16(), 400 | 413 | 422) => self.set_aside(&batch, count, &body)?,
+            Err(ClientError::Refused { status, body }) if matches!(status.as_u16(), 400 | 413 | 422) => {
+                self.set_aside(&batch, count, &body)?;
+            }
             Err(error) => return Err(error),
         }
         Ok(true)

@@ -46,7 +46,11 @@ fn on_disk(dir: &Path) -> Vec<Value> {
     let mut names: Vec<_> = fs::read_dir(dir).expect("the folder").map(|entry| entry.expect("an entry").path()).collect();
     names.sort();
     let segments = names.iter().filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
-    segments.flat_map(|path| fs::read_to_string(path).expect("text").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect::<Vec<_>>()).collect()
+    segments
+        .flat_map(|path| {
+            fs::read_to_string(path).expect("text").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 #[test]
@@ -122,7 +126,8 @@ struct Store {
 impl Store {
     fn take(&self, body: &Value) -> http::Response<server::Body> {
         self.calls.fetch_add(1, Ordering::AcqRel);
-        let numbers: Vec<u64> = body["records"].as_array().expect("records").iter().map(|record| record["seq"].as_u64().expect("a number")).collect();
+        let numbers: Vec<u64> =
+            body["records"].as_array().expect("records").iter().map(|record| record["seq"].as_u64().expect("a number")).collect();
         if self.unreadable.lock().is_some_and(|poison| numbers.contains(&poison)) {
             return server::fail(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "what is that?");
         }
@@ -157,7 +162,8 @@ fn shipper(dir: &Path, journal: &Arc<Journal>, store: &Arc<Store>) -> Shipper {
 #[tokio::test]
 async fn records_arrive_in_order_and_finished_segments_go_away() {
     let dir = tempfile::tempdir().expect("a folder");
-    let journal = Arc::new(Journal::open(Options { segment_bytes: 400, ..Options::new(dir.path(), Durability::Write) }).expect("a journal"));
+    let journal =
+        Arc::new(Journal::open(Options { segment_bytes: 400, ..Options::new(dir.path(), Durability::Write) }).expect("a journal"));
     let store = Arc::<Store>::default();
     let mut shipper = shipper(dir.path(), &journal, &store);
     for number in 0..20 {

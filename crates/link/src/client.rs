@@ -64,7 +64,13 @@ impl Client {
     }
 
     /// Sends a JSON body with extra headers and reads a JSON answer.
-    pub async fn send<T: DeserializeOwned>(&self, method: Method, uri: &str, body: Bytes, headers: &[(&str, &str)]) -> Result<T, ClientError> {
+    pub async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        uri: &str,
+        body: Bytes,
+        headers: &[(&str, &str)],
+    ) -> Result<T, ClientError> {
         let bytes = timeout(self.limit, self.exchange(method, uri, body, headers)).await.map_err(|_| ClientError::Timeout)??;
         serde_json::from_slice(&bytes).map_err(|e| ClientError::Unreadable(e.to_string()))
     }
@@ -76,14 +82,16 @@ impl Client {
             Some(sender) if sender.is_ready() => sender,
             _ => self.connect().await?,
         };
-        let mut request = Request::builder().method(method).uri(uri).header(header::HOST, "link").header(header::CONTENT_TYPE, "application/json");
+        let mut request =
+            Request::builder().method(method).uri(uri).header(header::HOST, "link").header(header::CONTENT_TYPE, "application/json");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(body)).map_err(|e| ClientError::Unreadable(e.to_string()))?;
         let response = sender.send_request(request).await?;
         let status = response.status();
-        let bytes = Limited::new(response.into_body(), BODY_LIMIT).collect().await.map_err(|e| ClientError::Unreadable(e.to_string()))?.to_bytes();
+        let bytes =
+            Limited::new(response.into_body(), BODY_LIMIT).collect().await.map_err(|e| ClientError::Unreadable(e.to_string()))?.to_bytes();
         if sender.ready().await.is_ok() {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
         }

@@ -86,7 +86,9 @@ impl Reason {
     /// What the person behind the agent can do about it.
     pub fn remedy(self) -> &'static str {
         match self {
-            Self::HostDenied | Self::MethodDenied | Self::PortDenied => "ask for a rule: openmiosa network allow <host> (see: openmiosa network pending)",
+            Self::HostDenied | Self::MethodDenied | Self::PortDenied => {
+                "ask for a rule: openmiosa network allow <host> (see: openmiosa network pending)"
+            }
             Self::HostSyntax => "use a plain host name",
             Self::AddrDenied => "private and special addresses need a rule that names their CIDR",
             Self::LiteralDenied => "use the host's name, or ask for a rule that names the address's CIDR",

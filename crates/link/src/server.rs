@@ -105,10 +105,16 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
         #[serde(default)]
         v: u32,
     }
-    let invalid = |error: &serde_json::Error| fail(StatusCode::UNPROCESSABLE_ENTITY, "invalid", &format!("the body is not the message expected: {error}"));
+    let invalid = |error: &serde_json::Error| {
+        fail(StatusCode::UNPROCESSABLE_ENTITY, "invalid", &format!("the body is not the message expected: {error}"))
+    };
     let version = serde_json::from_slice::<Versioned>(bytes).map_err(|e| invalid(&e))?;
     if version.v > VERSION {
-        return Err(fail(StatusCode::UNPROCESSABLE_ENTITY, "version_unsupported", "this program understands version 1 of the link; upgrade it first"));
+        return Err(fail(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "version_unsupported",
+            "this program understands version 1 of the link; upgrade it first",
+        ));
     }
     serde_json::from_slice(bytes).map_err(|e| invalid(&e))
 }

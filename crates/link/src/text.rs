@@ -1,11 +1,6 @@
 //! A shared, immutable string: ids and names are cloned for each record, and a clone should cost a counter.
 
-use std::{
-    borrow::Borrow,
-    fmt,
-    ops::Deref,
-    sync::Arc,
-};
+use std::{borrow::Borrow, fmt, ops::Deref, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

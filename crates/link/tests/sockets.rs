@@ -16,7 +16,9 @@ use openmiosa_link::{
     messages::Epoch,
     server,
 };
-use rustix::net::{AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, sendmsg, socketpair};
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, sendmsg, socketpair,
+};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -74,10 +76,18 @@ async fn listeners_arrive_as_descriptors_that_work() {
     channel.send(&ToCell::Hello { v: 1, boot: "01j" }).await.expect("sent");
     let mut buffer = [0_u8; 256];
     let (length, _) = recv(&cell, &mut buffer, rustix::net::RecvFlags::empty()).expect("a packet");
-    assert_eq!(serde_json::from_slice::<serde_json::Value>(&buffer[..length]).expect("JSON"), json!({"op": "hello", "v": 1, "boot": "01j"}));
+    assert_eq!(
+        serde_json::from_slice::<serde_json::Value>(&buffer[..length]).expect("JSON"),
+        json!({"op": "hello", "v": 1, "boot": "01j"})
+    );
 
     let (listener, udp) = (TcpListener::bind("127.0.0.1:0").expect("a listener"), UdpSocket::bind("127.0.0.1:0").expect("a socket"));
-    send_with(&cell, &json!({"op": "add", "sandbox": "sbx_1", "network": {"address4": "198.18.0.2", "address6": "fd00::2", "steering": "tproxy"}, "tcp": 1, "udp": 1}), &listener, &udp);
+    send_with(
+        &cell,
+        &json!({"op": "add", "sandbox": "sbx_1", "network": {"address4": "198.18.0.2", "address6": "fd00::2", "steering": "tproxy"}, "tcp": 1, "udp": 1}),
+        &listener,
+        &udp,
+    );
     let (message, mut descriptors) = channel.receive().await.expect("received").expect("a packet");
     assert!(matches!(message, FromCell::Add { sandbox, tcp: 1, udp: 1, .. } if sandbox == "sbx_1"));
     assert_eq!(descriptors.len(), 2);

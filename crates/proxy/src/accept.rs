@@ -13,7 +13,12 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{gateway::Gateway, identify::canonical, sandbox::{Sandbox, Tokens}, stack};
+use crate::{
+    gateway::Gateway,
+    identify::canonical,
+    sandbox::{Sandbox, Tokens},
+    stack,
+};
 
 /// Says where a connection was meant to go.
 pub trait OriginalDestination: Send + Sync + 'static {
@@ -50,7 +55,13 @@ pub struct Accepted {
 }
 
 /// Accepts from one listener until told otherwise; nothing before the sandbox has its snapshot and its authority.
-pub async fn run(gateway: Arc<Gateway>, sandbox: Arc<Sandbox>, listener: TcpListener, destination: Arc<dyn OriginalDestination>, tokens: Tokens) {
+pub async fn run(
+    gateway: Arc<Gateway>,
+    sandbox: Arc<Sandbox>,
+    listener: TcpListener,
+    destination: Arc<dyn OriginalDestination>,
+    tokens: Tokens,
+) {
     let accepting = async {
         loop {
             sandbox.until_ready().await;
@@ -72,7 +83,12 @@ pub async fn run(gateway: Arc<Gateway>, sandbox: Arc<Sandbox>, listener: TcpList
     }
 }
 
-async fn accept(gateway: &Gateway, sandbox: &Sandbox, listener: &TcpListener, destination: &dyn OriginalDestination) -> io::Result<Option<Accepted>> {
+async fn accept(
+    gateway: &Gateway,
+    sandbox: &Sandbox,
+    listener: &TcpListener,
+    destination: &dyn OriginalDestination,
+) -> io::Result<Option<Accepted>> {
     // Permits first: beyond the limits connections wait in the kernel's queue, where they cost nothing.
     let closed = |_| io::Error::other("the limit is gone");
     let permits = [

@@ -88,7 +88,13 @@ fn add(gateway: &Arc<Gateway>, id: &str, network: &Network, descriptors: Vec<Own
 }
 
 /// Serves a sandbox through these sockets, in the place of earlier ones.
-pub fn serve(gateway: &Arc<Gateway>, sandbox: &Arc<Sandbox>, listeners: Vec<StdListener>, sockets: Vec<StdUdp>, destination: &Arc<dyn OriginalDestination>) -> io::Result<()> {
+pub fn serve(
+    gateway: &Arc<Gateway>,
+    sandbox: &Arc<Sandbox>,
+    listeners: Vec<StdListener>,
+    sockets: Vec<StdUdp>,
+    destination: &Arc<dyn OriginalDestination>,
+) -> io::Result<()> {
     let tokens = sandbox.listen();
     for listener in listeners {
         listener.set_nonblocking(true)?;

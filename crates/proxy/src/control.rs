@@ -53,7 +53,9 @@ fn fence(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Refused> {
     let epoch = headers.get("openmiosa-epoch").and_then(|header| header.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
     match epoch {
         None => Err(fail(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "the header OpenMIOSA-Epoch is missing")),
-        Some(epoch) if epoch < gateway.epoch() => Err(fail(StatusCode::CONFLICT, "stale_epoch", &format!("epoch {} was heard", gateway.epoch()))),
+        Some(epoch) if epoch < gateway.epoch() => {
+            Err(fail(StatusCode::CONFLICT, "stale_epoch", &format!("epoch {} was heard", gateway.epoch())))
+        }
         Some(epoch) => {
             gateway.hear_epoch(epoch);
             Ok(())

@@ -85,7 +85,9 @@ async fn decide_and_forward(connection: &Arc<Connection>, findings: &Findings, m
     };
     let (body, kept) = upload::body(incoming, Arc::clone(&event.bytes_out));
     match forward(connection, &asked, &parts.headers, body, &kept, &mut event).await {
-        Ok(forwarded) if asked.upgrade && forwarded.response.status() == StatusCode::SWITCHING_PROTOCOLS => upgrade::switch(forwarded, client_side, event),
+        Ok(forwarded) if asked.upgrade && forwarded.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            upgrade::switch(forwarded, client_side, event)
+        }
         Ok(forwarded) if forwarded.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             refuse(event, Refusal::because(Reason::UpstreamUnreachable, "the upstream changes the protocol unasked"))
         }
@@ -119,7 +121,8 @@ fn name(connection: &Connection, event: &mut Event, target: &Target) {
 fn masked(connection: &Connection, path: &str) -> String {
     let Some(state) = connection.sandbox.state() else { return String::new() };
     let bindings = &state.compiled.snapshot().bindings;
-    let lent: Vec<_> = bindings.iter().filter_map(|binding| Some((connection.gateway.leases.get(&binding.secret)?.1, binding.name.as_str()))).collect();
+    let lent: Vec<_> =
+        bindings.iter().filter_map(|binding| Some((connection.gateway.leases.get(&binding.secret)?.1, binding.name.as_str()))).collect();
     // Nearly every path is plain, and needs no masker.
     let suspicious = path.contains('%') || path.to_ascii_lowercase().contains("miosa");
     if !suspicious && !lent.iter().any(|(value, _)| memchr::memmem::find(path.as_bytes(), value.expose()).is_some()) {

@@ -53,7 +53,14 @@ enum Round {
 }
 
 /// Sends a request under the newest snapshot, and again when an account's token was refreshed.
-pub async fn forward(connection: &Connection, asked: &Arc<Asked>, headers: &HeaderMap, body: Body, kept: &Arc<Kept>, event: &mut Event) -> Result<Forwarded, Refusal> {
+pub async fn forward(
+    connection: &Connection,
+    asked: &Arc<Asked>,
+    headers: &HeaderMap,
+    body: Body,
+    kept: &Arc<Kept>,
+    event: &mut Event,
+) -> Result<Forwarded, Refusal> {
     let result = rounds(connection, asked, headers, body, kept, event).await;
     if result.is_err() {
         // What is still going up must stop as well: the upstream never gets the whole of a refused request.
@@ -62,7 +69,14 @@ pub async fn forward(connection: &Connection, asked: &Arc<Asked>, headers: &Head
     result
 }
 
-async fn rounds(connection: &Connection, asked: &Arc<Asked>, headers: &HeaderMap, body: Body, kept: &Kept, event: &mut Event) -> Result<Forwarded, Refusal> {
+async fn rounds(
+    connection: &Connection,
+    asked: &Arc<Asked>,
+    headers: &HeaderMap,
+    body: Body,
+    kept: &Kept,
+    event: &mut Event,
+) -> Result<Forwarded, Refusal> {
     let (mut body, mut changed, mut stale, mut refreshed) = (body, 0, 0, false);
     loop {
         let (forwarded, connected) = match round(connection, asked, headers, body, kept, event).await? {
@@ -100,7 +114,14 @@ async fn rounds(connection: &Connection, asked: &Arc<Asked>, headers: &HeaderMap
     }
 }
 
-async fn round(connection: &Connection, asked: &Arc<Asked>, headers: &HeaderMap, body: Body, kept: &Kept, event: &mut Event) -> Result<Round, Refusal> {
+async fn round(
+    connection: &Connection,
+    asked: &Arc<Asked>,
+    headers: &HeaderMap,
+    body: Body,
+    kept: &Kept,
+    event: &mut Event,
+) -> Result<Round, Refusal> {
     let sandbox = &connection.sandbox;
     let state = sandbox.state().ok_or_else(|| Refusal::from(Reason::NoSnapshot))?;
     // Nothing is dialled before this says yes.
@@ -133,7 +154,13 @@ async fn round(connection: &Connection, asked: &Arc<Asked>, headers: &HeaderMap,
     })
 }
 
-async fn connect(connection: &Connection, state: &State, asked: &Asked, networks: &Networks, event: &mut Event) -> Result<Upstream, Refusal> {
+async fn connect(
+    connection: &Connection,
+    state: &State,
+    asked: &Asked,
+    networks: &Networks,
+    event: &mut Event,
+) -> Result<Upstream, Refusal> {
     let origin = Origin { target: asked.target.clone(), port: asked.port, tls: asked.tls };
     let key = PoolKey { sandbox: (&*connection.sandbox.id).into(), revision: state.revision(), origin };
     let upstream = connection.gateway.pool.acquire(&key, networks).await.map_err(|error| refuse_dial(&error, event))?;

@@ -180,7 +180,10 @@ impl<S> Guarded<S> {
     /// Guards a stream.
     pub fn new(inner: S) -> (Self, Findings) {
         let findings = Findings::default();
-        (Self { inner, framer: Framer::default(), buffer: BytesMut::new(), clear: 0, findings: findings.clone(), ended: Ended::No }, findings)
+        (
+            Self { inner, framer: Framer::default(), buffer: BytesMut::new(), clear: 0, findings: findings.clone(), ended: Ended::No },
+            findings,
+        )
     }
 
     fn refuse(&mut self, passed: usize, violation: Violation) {

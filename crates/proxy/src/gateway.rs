@@ -99,7 +99,11 @@ impl Gateway {
             return known;
         }
         let mut sandboxes = self.sandboxes.write();
-        Arc::clone(sandboxes.entry(id.into()).or_insert_with(|| Arc::new(Sandbox::new(id.into(), self.settings.egress.max_connections_per_sandbox))))
+        Arc::clone(
+            sandboxes
+                .entry(id.into())
+                .or_insert_with(|| Arc::new(Sandbox::new(id.into(), self.settings.egress.max_connections_per_sandbox))),
+        )
     }
 
     /// Forgets a sandbox.

@@ -42,7 +42,8 @@ pub async fn run(gateway: Arc<Gateway>) {
 
 async fn hello(gateway: &Gateway) -> Result<u64, openmiosa_link::ClientError> {
     let public_key = BASE64_STANDARD.encode(gateway.keys.public());
-    let message = Hello { v: VERSION, gateway: &gateway.id, boot: &gateway.boot, public_key: &public_key, version: env!("CARGO_PKG_VERSION") };
+    let message =
+        Hello { v: VERSION, gateway: &gateway.id, boot: &gateway.boot, public_key: &public_key, version: env!("CARGO_PKG_VERSION") };
     let answer: Epoch = gateway.server.post("/v1/hello", &message).await?;
     gateway.hear_epoch(answer.epoch);
     Ok(answer.epoch)

@@ -10,13 +10,7 @@ use openmiosa_link::Reason;
 use openmiosa_policy::{Host, Target};
 use parking_lot::Mutex;
 
-use crate::{
-    dns::names::is_synthetic,
-    gateway::Gateway,
-    record::Event,
-    refusal::Refusal,
-    sandbox::Sandbox,
-};
+use crate::{dns::names::is_synthetic, gateway::Gateway, record::Event, refusal::Refusal, sandbox::Sandbox};
 
 /// A connection out of a sandbox.
 pub struct Connection {

@@ -3,11 +3,7 @@
 use std::cell::RefCell;
 
 use http::{HeaderMap, HeaderValue, Request, Uri, header};
-use openmiosa_credential::{
-    Resolver, Swapped,
-    inject::swap,
-    scan::scan,
-};
+use openmiosa_credential::{Resolver, Swapped, inject::swap, scan::scan};
 use openmiosa_link::{
     Reason, Text,
     records::{HeldBack, SecretUse},
@@ -17,8 +13,18 @@ use openmiosa_policy::Target;
 use crate::{identify::Connection, refusal::Refusal, relay::Body, request::Asked, sandbox::State};
 
 /// Headers of one connection, which are never passed on.
-const HOP_BY_HOP: [&str; 10] =
-    ["connection", "keep-alive", "proxy-connection", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade", "expect", "http2-settings"];
+const HOP_BY_HOP: [&str; 10] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "expect",
+    "http2-settings",
+];
 /// Headers that make some servers act on another method, path or host than the one decided on.
 const OVERRIDES: [&str; 9] = [
     "x-http-method-override",
@@ -56,7 +62,13 @@ pub fn prepare(connection: &Connection, state: &State, asked: &Asked, original: 
     let uses: Vec<SecretUse> = swapped
         .uses
         .iter()
-        .map(|used| SecretUse { secret: (*used.secret).into(), name: (*used.name).into(), version: used.version, binding: (*used.binding).into(), place: used.place.as_str() })
+        .map(|used| SecretUse {
+            secret: (*used.secret).into(),
+            name: (*used.name).into(),
+            version: used.version,
+            binding: (*used.binding).into(),
+            place: used.place.as_str(),
+        })
         .collect();
     let connected = swapped.uses.iter().filter(|used| used.connected).map(|used| (used.secret.as_str().into(), used.version)).collect();
     Ok(Prepared { headers, uri: uri(&swapped.path_and_query)?, uses, connected })
@@ -78,16 +90,25 @@ impl Prepared {
     }
 }
 
-fn swap_in(connection: &Connection, state: &State, asked: &Asked, headers: &mut HeaderMap, path_and_query: &str) -> Result<Swapped, Refusal> {
+fn swap_in(
+    connection: &Connection,
+    state: &State,
+    asked: &Asked,
+    headers: &mut HeaderMap,
+    path_and_query: &str,
+) -> Result<Swapped, Refusal> {
     let gateway = &connection.gateway;
     let foreign = |placeholder: &str| gateway.is_foreign(placeholder, &connection.sandbox.id);
     let host = match &asked.target {
         Target::Name(host) => Some(host),
         Target::Literal(_) => None,
     };
-    let resolver = Resolver { compiled: &state.compiled, leases: &gateway.leases, host, port: asked.port, tls: asked.tls, foreign: &foreign };
+    let resolver =
+        Resolver { compiled: &state.compiled, leases: &gateway.leases, host, port: asked.port, tls: asked.tls, foreign: &foreign };
     let refused = RefCell::new(None);
-    let resolve = |placeholder: &str, place| resolver.resolve(placeholder, place).inspect_err(|_| *refused.borrow_mut() = Some(placeholder.to_owned()));
+    let resolve = |placeholder: &str, place| {
+        resolver.resolve(placeholder, place).inspect_err(|_| *refused.borrow_mut() = Some(placeholder.to_owned()))
+    };
     swap(headers, path_and_query, &resolve).map_err(|refusal| {
         let reason = Reason::from_word(refusal.reason()).unwrap_or(Reason::SecretUnavailable);
         let binding = refused.take().and_then(|placeholder| state.compiled.binding(&placeholder));
@@ -119,4 +140,3 @@ fn rebuild(asked: &Asked, original: &HeaderMap) -> Result<HeaderMap, Refusal> {
 fn uri(path_and_query: &str) -> Result<Uri, Refusal> {
     Uri::try_from(path_and_query).map_err(|_| Refusal::because(Reason::Framing, "the request target cannot be sent"))
 }
-

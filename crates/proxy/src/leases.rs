@@ -42,7 +42,8 @@ pub async fn put(gateway: &Gateway, message: &LeasePut) -> Result<(), LendError>
 pub async fn delete(gateway: &Gateway, lease: &str) -> usize {
     gateway.leases.delete(lease);
     pass_gates(gateway, lease).await;
-    let cut = gateway.all_sandboxes().iter().map(|sandbox| sandbox.live.cut(|entry| entry.secrets.iter().any(|secret| **secret == *lease))).sum();
+    let cut =
+        gateway.all_sandboxes().iter().map(|sandbox| sandbox.live.cut(|entry| entry.secrets.iter().any(|secret| **secret == *lease))).sum();
     gateway.metrics.cut.inc_by(cut as u64);
     tracing::info!(%lease, cut, "lease taken back");
     cut
@@ -66,7 +67,8 @@ pub async fn expire(gateway: std::sync::Arc<Gateway>) {
 /// Waits for every request that may be between its last check and its first byte with this lease.
 async fn pass_gates(gateway: &Gateway, lease: &str) {
     for sandbox in gateway.all_sandboxes() {
-        let concerned = sandbox.state().is_some_and(|state| state.compiled.snapshot().bindings.iter().any(|binding| binding.secret == lease));
+        let concerned =
+            sandbox.state().is_some_and(|state| state.compiled.snapshot().bindings.iter().any(|binding| binding.secret == lease));
         if concerned {
             sandbox.pass_gate().await;
         }

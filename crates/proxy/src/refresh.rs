@@ -46,7 +46,8 @@ async fn ask(gateway: &Gateway, sandbox: &str, secret: &str, version: u64) -> bo
     match gateway.server.post::<Refreshed>("/v1/refresh", &question).await {
         Ok(answer) => {
             tracing::info!(%secret, version, result = ?answer.result, "asked for a refresh after a 401");
-            matches!(answer.result, RefreshResult::Refreshed | RefreshResult::Unchanged) && gateway.leases.get(secret).is_some_and(|(lent, _)| lent > version)
+            matches!(answer.result, RefreshResult::Refreshed | RefreshResult::Unchanged)
+                && gateway.leases.get(secret).is_some_and(|(lent, _)| lent > version)
         }
         Err(error) => {
             tracing::warn!(%error, %secret, "the server could not be asked for a refresh");

@@ -106,12 +106,15 @@ fn check_connection_header(headers: &HeaderMap) -> Result<bool, Refusal> {
             match token.as_str() {
                 "" | "close" | "keep-alive" | "te" | "http2-settings" | "proxy-connection" => {}
                 "upgrade" => upgrade = wants_websocket(headers),
-                named if headers.contains_key(named) => return Err(Refusal::because(Reason::Framing, "Connection names an end-to-end header")),
+                named if headers.contains_key(named) => {
+                    return Err(Refusal::because(Reason::Framing, "Connection names an end-to-end header"));
+                }
                 _ => {}
             }
         }
     }
-    let has_body = headers.contains_key(header::TRANSFER_ENCODING) || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
+    let has_body =
+        headers.contains_key(header::TRANSFER_ENCODING) || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
     if upgrade && has_body {
         return Err(Refusal::because(Reason::Framing, "an Upgrade request with a body"));
     }

@@ -146,7 +146,10 @@ impl Upstream {
             let (host, port) = name.rsplit_once(':')?;
             Some((Host::parse(host).ok()?, port.parse().ok()?, address.parse().ok()?))
         };
-        self.static_hosts.iter().map(|(name, address)| parse(name, address).ok_or_else(|| SettingsError::StaticHost(name.clone(), address.clone()))).collect()
+        self.static_hosts
+            .iter()
+            .map(|(name, address)| parse(name, address).ok_or_else(|| SettingsError::StaticHost(name.clone(), address.clone())))
+            .collect()
     }
 
     /// The extra authorities' PEM texts.

@@ -9,8 +9,7 @@ use openmiosa_link::{
 
 use crate::{
     accept::Accepted,
-    dns,
-    exchange,
+    dns, exchange,
     gateway::Gateway,
     hello::{self, Protocol},
     identify::{Connection, Destination},

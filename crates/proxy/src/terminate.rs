@@ -29,7 +29,11 @@ pub type Terminated = (Connection, TlsStream<Prefixed>);
 
 /// Reads the client's hello, lets the connection judge it, and completes the handshake whatever the judgement:
 /// a refusal is an answer, and the answer travels inside.
-pub async fn terminate(connection: Connection, authority: &Arc<Authority>, stream: Prefixed) -> Result<Terminated, (Connection, TerminateError)> {
+pub async fn terminate(
+    connection: Connection,
+    authority: &Arc<Authority>,
+    stream: Prefixed,
+) -> Result<Terminated, (Connection, TerminateError)> {
     let limit = connection.gateway.settings.egress.hello_timeout();
     let start = match timeout(limit, LazyConfigAcceptor::new(Acceptor::default(), stream)).await {
         Ok(Ok(start)) => start,

@@ -62,7 +62,8 @@ impl Kept {
     /// The body again, if all of it was read and kept.
     pub fn replay(&self) -> Option<Body> {
         let state = self.state.lock();
-        (state.complete && !state.overflow).then(|| Full::new(Bytes::copy_from_slice(&state.bytes)).map_err(|never| match never {}).boxed_unsync())
+        (state.complete && !state.overflow)
+            .then(|| Full::new(Bytes::copy_from_slice(&state.bytes)).map_err(|never| match never {}).boxed_unsync())
     }
 
     fn take_frame(&self, data: &Bytes) {

@@ -21,7 +21,11 @@ fn snapshot() -> SnapshotBuilder {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn h23_after_an_upgrade_that_is_not_granted_nothing_more_is_read() {
-    for (path, headers) in [("/", "Connection: Upgrade\r\nUpgrade: websocket"), ("/", "Upgrade: websocket"), ("/denied", "Connection: Upgrade\r\nUpgrade: websocket")] {
+    for (path, headers) in [
+        ("/", "Connection: Upgrade\r\nUpgrade: websocket"),
+        ("/", "Upgrade: websocket"),
+        ("/denied", "Connection: Upgrade\r\nUpgrade: websocket"),
+    ] {
         let ca = TestCa::new();
         let upstream = RecordingUpstream::start(&ca, &[OK], |_| Answer::text(200, "")).await;
         let world = World::start(&[("ok.test:443", upstream.addr)], &ca).await;
@@ -40,7 +44,13 @@ async fn p03_no_other_protocol_than_websocket_is_changed_to() {
     let world = World::start(&[("ok.test:443", upstream.addr)], &ca).await;
     let mut client = world.sandbox(snapshot()).await.client(OK).await;
     for protocol in ["h2c", "TLS/1.0", "websocket, h2c"] {
-        assert_eq!(client.get("/", &[("connection", "Upgrade, HTTP2-Settings"), ("upgrade", protocol), ("http2-settings", "AAMAAABk")]).await.status, 200);
+        assert_eq!(
+            client
+                .get("/", &[("connection", "Upgrade, HTTP2-Settings"), ("upgrade", protocol), ("http2-settings", "AAMAAABk")])
+                .await
+                .status,
+            200
+        );
     }
     assert_eq!(received(&upstream, "upgrade"), ["", "", ""]);
     assert_eq!(received(&upstream, "http2-settings"), ["", "", ""]);
@@ -70,7 +80,7 @@ async fn v03_what_is_cut_ends_without_a_farewell() {
     let (mut reading, mut writing) = tokio::io::split(sandbox.tls(OK).await);
     tokio::spawn(async move {
         let _ = writing.write_all(b"POST / HTTP/1.1\r\nHost: ok.test\r\nContent-Length: 100000000\r\n\r\n").await;
-        while writing.write_all(&[0; 65536]).await.is_ok() {}
+        while writing.write_all(&[0; 8192]).await.is_ok() {}
     });
     // The upstream does not read, so that buffers fill on the way.
     let mut upstream = accepted.await.expect("a request");

@@ -32,7 +32,9 @@ fn bound(revision: u64) -> SnapshotBuilder {
 
 fn refused_with(result: Result<serde_json::Value, ClientError>) -> String {
     match result {
-        Err(ClientError::Refused { body, .. }) => serde_json::from_str::<serde_json::Value>(&body).expect("JSON")["error"]["code"].as_str().expect("a code").to_owned(),
+        Err(ClientError::Refused { body, .. }) => {
+            serde_json::from_str::<serde_json::Value>(&body).expect("JSON")["error"]["code"].as_str().expect("a code").to_owned()
+        }
         other => panic!("not refused: {other:?}"),
     }
 }
@@ -136,7 +138,10 @@ async fn rotation_lets_open_streams_finish_and_deletion_cuts_them() {
     assert!(tokio::time::timeout(Duration::from_millis(100), body.frame()).await.is_err(), "rotation cuts nothing");
     assert_eq!(world.delete("/v1/leases/sec_key").await["cut"], 1);
     assert!(body.frame().await.is_none_or(|frame| frame.is_err()));
-    assert_eq!(sandbox.get(OK, "/", &[("authorization", &format!("Bearer {}", placeholder(1)))]).await.headers["miosa-egress-deny"], "secret-unavailable");
+    assert_eq!(
+        sandbox.get(OK, "/", &[("authorization", &format!("Bearer {}", placeholder(1)))]).await.headers["miosa-egress-deny"],
+        "secret-unavailable"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

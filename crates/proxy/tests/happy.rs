@@ -44,7 +44,10 @@ async fn a_call_that_carries_a_value_is_intent_decision_and_outcome_under_one_id
     let (intent, decision) = (world.records("intent")[0].clone(), world.decision().await);
     assert!(intent["event"] == decision["event"] && decision["event"] == outcome["event"]);
     assert_eq!((&decision["host"], &decision["path"], &decision["status"]), (&json!(API), &json!("/v1/models"), &json!(200)));
-    assert_eq!((&decision["action"], &decision["stage"], &decision["upstream_address"]), (&json!("allow"), &json!("head"), &json!("127.0.0.1")));
+    assert_eq!(
+        (&decision["action"], &decision["stage"], &decision["upstream_address"]),
+        (&json!("allow"), &json!("head"), &json!("127.0.0.1"))
+    );
     let used = json!([{"secret": "sec_openai_key", "name": "openai_key", "version": 3, "binding": "bnd_openai_key", "place": "header"}]);
     assert_eq!((&intent["secrets"], &decision["secrets"]), (&used, &used));
     assert_eq!((&outcome["end"], &outcome["bytes_in"]), (&json!("complete"), &json!(5)));
@@ -115,7 +118,9 @@ async fn a_body_goes_up_whole_and_is_counted() {
 async fn chunked_bodies_and_expect_100_are_served() {
     let (world, upstream) = world(|_| Answer::text(200, "done")).await;
     let sandbox = world.sandbox(SnapshotBuilder::new(SANDBOX)).await;
-    let request = format!("POST / HTTP/1.1\r\nHost: {API}\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+    let request = format!(
+        "POST / HTTP/1.1\r\nHost: {API}\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+    );
     let answer = sandbox.raw(API, request.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"), "{answer}");
     assert_eq!(upstream.requests()[0].body, "hello");
@@ -126,7 +131,8 @@ async fn chunked_bodies_and_expect_100_are_served() {
 async fn h11_pipelined_requests_are_answered_in_order() {
     let (world, upstream) = world(|request| Answer::text(200, request.path.clone())).await;
     let sandbox = world.sandbox(SnapshotBuilder::new(SANDBOX).rule("deny", API, json!({"path_glob": "/denied"}))).await;
-    let one = |path: &str, last: bool| format!("GET {path} HTTP/1.1\r\nHost: {API}\r\n{}\r\n", if last { "Connection: close\r\n" } else { "" });
+    let one =
+        |path: &str, last: bool| format!("GET {path} HTTP/1.1\r\nHost: {API}\r\n{}\r\n", if last { "Connection: close\r\n" } else { "" });
     let answer = sandbox.raw(API, (one("/a", false) + &one("/denied", false) + &one("/c", true)).as_bytes()).await;
     let places: Vec<_> = ["/a", "blocked: 403", "/c"].iter().map(|part| answer.find(part).expect("an answer to each")).collect();
     assert!(places.is_sorted(), "{answer}");
@@ -136,7 +142,8 @@ async fn h11_pipelined_requests_are_answered_in_order() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn n13_the_way_to_quic_is_not_shown() {
-    let (world, _upstream) = world(|_| Answer::text(200, "").header("alt-svc", "h3=\":443\"").header("x-kept", "yes").header("keep-alive", "timeout=5")).await;
+    let (world, _upstream) =
+        world(|_| Answer::text(200, "").header("alt-svc", "h3=\":443\"").header("x-kept", "yes").header("keep-alive", "timeout=5")).await;
     let sandbox = world.sandbox(SnapshotBuilder::new(SANDBOX)).await;
     let reply = sandbox.get(API, "/", &[]).await;
     assert!(!reply.headers.contains_key("alt-svc") && !reply.headers.contains_key("keep-alive"));
@@ -162,7 +169,8 @@ async fn a_refused_token_of_an_account_is_refreshed_once_and_the_request_repeate
     })
     .await;
     let world = std::sync::Arc::new(world);
-    let sandbox = world.sandbox(SnapshotBuilder::new(SANDBOX).bind_with("github_token", &placeholder(1), &[API], json!({"connected": true}))).await;
+    let sandbox =
+        world.sandbox(SnapshotBuilder::new(SANDBOX).bind_with("github_token", &placeholder(1), &[API], json!({"connected": true}))).await;
     world.lend("github_token", 1, "old").await.expect("lent");
     let lender = std::sync::Arc::downgrade(&world);
     world.link.on_refresh(move |_| {

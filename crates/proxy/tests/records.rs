@@ -110,7 +110,10 @@ async fn an_upstream_that_nobody_serves_is_unreachable() {
     let sandbox = world.sandbox(snapshot()).await;
     assert_eq!(sandbox.get(OK, "/", &[]).await.status, 502);
     let decision = world.decision().await;
-    assert_eq!((&decision["action"], &decision["reason"], &decision["stage"]), (&json!("error"), &json!("upstream-unreachable"), &json!("decided")));
+    assert_eq!(
+        (&decision["action"], &decision["reason"], &decision["stage"]),
+        (&json!("error"), &json!("upstream-unreachable"), &json!("decided"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,7 +173,11 @@ async fn while_the_server_is_away_calls_go_on_and_their_records_wait() {
     assert!(world.records("decision").is_empty());
     world.link.go_away(false);
     assert_eq!(world.wait_records("outcome", 3).await.len(), 3);
-    let numbers: Vec<u64> = ["intent", "decision", "outcome"].iter().flat_map(|kind| world.records(kind)).map(|r| r["seq"].as_u64().expect("a number")).collect();
+    let numbers: Vec<u64> = ["intent", "decision", "outcome"]
+        .iter()
+        .flat_map(|kind| world.records(kind))
+        .map(|r| r["seq"].as_u64().expect("a number"))
+        .collect();
     assert_eq!(numbers.iter().collect::<std::collections::BTreeSet<_>>().len(), 9, "each stored once");
 }
 

@@ -16,7 +16,8 @@ const NO: &str = "no.test";
 async fn world() -> (World, RecordingUpstream) {
     let ca = TestCa::new();
     let upstream = RecordingUpstream::start(&ca, &[OK, OK2, NO], |_| Answer::text(200, "reached")).await;
-    let routes = [("ok.test:443", upstream.addr), ("ok2.test:443", upstream.addr), ("no.test:443", upstream.addr), ("ok.test:80", upstream.addr)];
+    let routes =
+        [("ok.test:443", upstream.addr), ("ok2.test:443", upstream.addr), ("no.test:443", upstream.addr), ("ok.test:80", upstream.addr)];
     (World::start(&routes, &ca).await, upstream)
 }
 
@@ -31,7 +32,11 @@ fn bearer(number: u128) -> String {
 /// One decision, refused for this reason, and nothing reached the upstream.
 async fn assert_refused(world: &World, upstream: &RecordingUpstream, reason: &str, status: u16) {
     let decision = world.decision().await;
-    assert_eq!((&decision["action"], &decision["reason"], &decision["status"]), (&json!("reject"), &json!(reason), &json!(status)), "{decision:#}");
+    assert_eq!(
+        (&decision["action"], &decision["reason"], &decision["status"]),
+        (&json!("reject"), &json!(reason), &json!(status)),
+        "{decision:#}"
+    );
     assert_eq!(upstream.requests().len(), 0);
     assert_eq!(world.wait_records("outcome", 1).await[0]["end"], "refused");
 }
@@ -43,7 +48,11 @@ async fn a_refusal_is_an_answer_inside_tls() {
     let reply = sandbox.get(NO, "/path?query=secret", &[("x-private", "echo-me-not")]).await;
     assert_eq!((reply.status, reply.phrase.as_deref()), (403, Some("MIOSA-Egress-Deny")));
     assert_eq!(reply.headers["miosa-egress-deny"], "host-denied");
-    assert!(reply.body.starts_with("blocked: 403 MIOSA-Egress-Deny\nhost: no.test\nreason: host-denied\nrule: none\ndo: "), "{}", reply.body);
+    assert!(
+        reply.body.starts_with("blocked: 403 MIOSA-Egress-Deny\nhost: no.test\nreason: host-denied\nrule: none\ndo: "),
+        "{}",
+        reply.body
+    );
     assert!(reply.body.len() < 512 && !reply.body.contains("path") && !reply.body.contains("echo-me-not"));
     assert_refused(&world, &upstream, "host-denied", 403).await;
 }
@@ -89,7 +98,11 @@ async fn an_unknown_placeholder_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn s13_a_placeholder_never_survives_a_failure() {
-    for (more, reason) in [(json!({"state": "inert", "hosts": []}), "secret-inert"), (json!({"state": "needs_reauth"}), "secret-unavailable"), (json!({}), "secret-unavailable")] {
+    for (more, reason) in [
+        (json!({"state": "inert", "hosts": []}), "secret-inert"),
+        (json!({"state": "needs_reauth"}), "secret-unavailable"),
+        (json!({}), "secret-unavailable"),
+    ] {
         let (world, upstream) = world().await;
         let sandbox = world.sandbox(SnapshotBuilder::new(SANDBOX).bind_with("key", &placeholder(1), &[OK], more)).await;
         assert_eq!(sandbox.get(OK, "/", &[("authorization", &bearer(1))]).await.status, 403);
@@ -137,7 +150,8 @@ async fn t03_tls_without_a_server_name_is_refused_inside() {
     world.lend("key", 1, "sk-real").await.expect("lent");
     let stream = sandbox.connect(OK, 443).await;
     let connector = tokio_rustls::TlsConnector::from(Arc::new(sandbox.client_config(false)));
-    let tls = connector.connect(ServerName::try_from(OK).expect("a name"), stream).await.expect("terminated with the name behind the address");
+    let tls =
+        connector.connect(ServerName::try_from(OK).expect("a name"), stream).await.expect("terminated with the name behind the address");
     let reply = HttpClient::over(tls, OK).await.get("/", &[("authorization", &bearer(1))]).await;
     assert_eq!(reply.headers["miosa-egress-deny"], "sni-missing");
     assert_refused(&world, &upstream, "sni-missing", 403).await;
@@ -268,7 +282,8 @@ async fn s06_a_placeholder_in_a_host_name_is_refused_and_never_repeated() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rules_of_method_and_path_are_decided_for_each_request() {
     let (world, upstream) = world().await;
-    let sandbox = world.sandbox(SnapshotBuilder::new(SANDBOX).enforce().rule("allow", OK, json!({"methods": ["GET"], "path_glob": "/v1/*"}))).await;
+    let sandbox =
+        world.sandbox(SnapshotBuilder::new(SANDBOX).enforce().rule("allow", OK, json!({"methods": ["GET"], "path_glob": "/v1/*"}))).await;
     let mut client = sandbox.client(OK).await;
     assert_eq!(client.get("/v1/models", &[]).await.status, 200);
     assert_eq!(client.send(http::Method::DELETE, "/v1/models", &[], "").await.status, 403);

@@ -35,7 +35,9 @@ async fn main() -> Result<(), Failure> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["serve", address, chain, key] => serve(address.parse()?, Path::new(chain), Path::new(key)).await,
-        ["requests", host, port, ca, count, connections] => requests(host, port.parse()?, Path::new(ca), count.parse()?, connections.parse()?).await,
+        ["requests", host, port, ca, count, connections] => {
+            requests(host, port.parse()?, Path::new(ca), count.parse()?, connections.parse()?).await
+        }
         ["handshakes", ca, port, hosts @ ..] => handshakes(Path::new(ca), port.parse()?, hosts).await,
         _ => Err("usage: load serve|requests|handshakes …".into()),
     }
@@ -83,7 +85,13 @@ async fn requests(host: &str, port: u16, ca: &Path, count: usize, connections: u
     Ok(())
 }
 
-async fn keep_asking(config: Arc<ClientConfig>, address: SocketAddr, host: &str, authorization: &str, count: usize) -> Result<Vec<Duration>, Failure> {
+async fn keep_asking(
+    config: Arc<ClientConfig>,
+    address: SocketAddr,
+    host: &str,
+    authorization: &str,
+    count: usize,
+) -> Result<Vec<Duration>, Failure> {
     let (mut sender, connection) = client::handshake(TokioIo::new(open(&config, address, host).await?)).await?;
     tokio::spawn(connection);
     let mut latencies = Vec::with_capacity(count);

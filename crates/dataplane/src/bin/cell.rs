@@ -61,7 +61,11 @@ fn main() -> ExitCode {
     match (arguments.command, arguments.serve) {
         (Some(Command::Check { json }), _) => check(json),
         (None, Some(serve)) => {
-            tracing_subscriber::fmt().json().with_writer(std::io::stderr).with_env_filter(tracing_subscriber::EnvFilter::try_from_env("OPENMIOSA_LOG").unwrap_or_else(|_| "info".into())).init();
+            tracing_subscriber::fmt()
+                .json()
+                .with_writer(std::io::stderr)
+                .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("OPENMIOSA_LOG").unwrap_or_else(|_| "info".into()))
+                .init();
             run(serve)
         }
         (None, None) => {
@@ -78,7 +82,13 @@ fn check(json: bool) -> ExitCode {
         println!("{}", serde_json::to_string_pretty(&host).unwrap_or_default());
     } else {
         for check in &host.checks {
-            let word = if check.ok { "ok" } else if check.required { "MISSING" } else { "without" };
+            let word = if check.ok {
+                "ok"
+            } else if check.required {
+                "MISSING"
+            } else {
+                "without"
+            };
             println!("{word:8} {:16} {}", check.name, check.detail);
             if !check.ok {
                 println!("{:25} {}", "", check.remedy);

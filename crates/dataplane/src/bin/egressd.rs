@@ -18,7 +18,7 @@ const SHIP_LIMIT: Duration = Duration::from_secs(10);
 /// Server and egressd may run under different users of one group.
 const SOCKET_MODE: u32 = 0o660;
 
-/// The egress gateway of OpenMIOSA.
+/// The gateway between sandboxes and everything outside of them.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {

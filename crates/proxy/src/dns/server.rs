@@ -100,7 +100,11 @@ fn send(socket: &UdpSocket, reply: &[u8], client: &SockaddrStorage, asked: Optio
     let none = MsgFlags::MSG_DONTWAIT;
     match asked {
         Some(IpAddr::V4(address)) if !over_v6 => {
-            let info = nix::libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: nix::libc::in_addr { s_addr: u32::from(address).to_be() }, ipi_addr: nix::libc::in_addr { s_addr: 0 } };
+            let info = nix::libc::in_pktinfo {
+                ipi_ifindex: 0,
+                ipi_spec_dst: nix::libc::in_addr { s_addr: u32::from(address).to_be() },
+                ipi_addr: nix::libc::in_addr { s_addr: 0 },
+            };
             sendmsg(descriptor, &parts, &[ControlMessage::Ipv4PacketInfo(&info)], none, Some(client))?;
         }
         Some(address) => {

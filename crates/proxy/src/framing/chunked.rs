@@ -18,15 +18,26 @@ pub struct Chunked {
 enum State {
     #[default]
     SizeStart,
-    Size { size: u64, digits: u32 },
-    Extension { size: u64 },
-    SizeEnd { size: u64 },
+    Size {
+        size: u64,
+        digits: u32,
+    },
+    Extension {
+        size: u64,
+    },
+    SizeEnd {
+        size: u64,
+    },
     Data(u64),
     DataReturn,
     DataEnd,
     /// Trailer lines; `line` counts the bytes of the current one.
-    Trailer { line: usize },
-    TrailerEnd { line: usize },
+    Trailer {
+        line: usize,
+    },
+    TrailerEnd {
+        line: usize,
+    },
 }
 
 impl Chunked {

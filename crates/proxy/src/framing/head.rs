@@ -119,7 +119,8 @@ impl Fields {
     }
 
     fn content_length(&mut self, value: &[u8]) -> Result<(), Violation> {
-        let plain = !value.is_empty() && value.len() <= 18 && value.iter().all(u8::is_ascii_digit) && (value[0] != b'0' || value.len() == 1);
+        let plain =
+            !value.is_empty() && value.len() <= 18 && value.iter().all(u8::is_ascii_digit) && (value[0] != b'0' || value.len() == 1);
         if self.length.is_some() || !plain {
             return Err(Violation::framing("Content-Length is not one plain number"));
         }

@@ -27,11 +27,7 @@ use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use openmiosa_journal::Shipper;
 use openmiosa_link::{Client, ClientError, PeerPolicy, server};
-use openmiosa_proxy::{
-    Gateway, Settings,
-    accept::OriginalDestination,
-    cell, control, dns, greet,
-};
+use openmiosa_proxy::{Gateway, Settings, accept::OriginalDestination, cell, control, dns, greet};
 use openmiosa_testkit::{RecordingUpstream, SnapshotBuilder, TestCa, seal_lease, until};
 use parking_lot::Mutex;
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
@@ -227,7 +223,9 @@ fn serve_control(gateway: &Arc<Gateway>, dir: &tempfile::TempDir) -> Client {
     let path = dir.path().join("egressd.sock");
     let socket = server::bind(&path, 0o600).expect("egressd.sock");
     let handler = Arc::clone(gateway);
-    tokio::spawn(server::serve(socket, PeerPolicy::new(&[]), gateway.stop.child_token(), move |request| control::handle(Arc::clone(&handler), request)));
+    tokio::spawn(server::serve(socket, PeerPolicy::new(&[]), gateway.stop.child_token(), move |request| {
+        control::handle(Arc::clone(&handler), request)
+    }));
     Client::new(&path, Duration::from_secs(10))
 }
 
@@ -370,7 +368,8 @@ impl HttpClient {
     pub async fn send(&mut self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
         let response = self.start(method, path, headers, body).await;
         let (parts, body) = response.into_parts();
-        let phrase = parts.extensions.get::<hyper::ext::ReasonPhrase>().map(|phrase| String::from_utf8_lossy(phrase.as_bytes()).into_owned());
+        let phrase =
+            parts.extensions.get::<hyper::ext::ReasonPhrase>().map(|phrase| String::from_utf8_lossy(phrase.as_bytes()).into_owned());
         let body = body.collect().await.expect("a whole body").to_bytes();
         Reply { status: parts.status.as_u16(), phrase, headers: parts.headers, body: String::from_utf8_lossy(&body).into_owned() }
     }
