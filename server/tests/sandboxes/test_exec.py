@@ -148,6 +148,18 @@ def test_a_terminal_that_is_closed_ends_its_command(box: Box, system: System) ->
     system.wait(lambda: running(box, "sleep 303") == [], "the command to be gone")
 
 
+def test_what_was_opened_with_a_key_ends_when_the_key_is_deleted(box: Box, system: System) -> None:
+    made = box.client.post("/api-keys", json={"name": "short", "scopes": ["sandboxes:read", "sandboxes:write"]}).json()["data"]
+    box.client.headers["authorization"], admin = f"Bearer {made['token']}", box.client.headers["authorization"]
+    with terminal(box, "command=echo+ready;+sleep+304") as socket:
+        assert b"ready" in socket.recv()
+        with box.client.stream("POST", box.at("/exec/stream"), json={"command": "echo ready; sleep 305"}) as answer:
+            assert any("ready" in line for line in answer.iter_lines() if line.startswith("data"))
+            box.client.headers["authorization"] = admin
+            assert box.client.delete(f"/api-keys/{made['id']}").status_code == 204
+            system.wait(lambda: running(box, "sleep 304") + running(box, "sleep 305") == [], "the commands to be gone")
+
+
 def test_gos_computer_routes_run_and_move_files(box: Box) -> None:
     computer = box.client.get(f"/computers/{box.id}").json()
     assert (computer["id"], computer["status"]) == (box.id, "running")

@@ -13,7 +13,7 @@ from ..audit import Event, EventFilter
 from ..errors import OpenMiosaError
 from . import sse
 from .answers import JSON, data, dump
-from .context import Asked, Caller
+from .context import Asked, Caller, while_valid
 from .route import Route
 from .sockets import caller_of, refuse
 from .times import moment
@@ -22,7 +22,6 @@ router = APIRouter(route_class=Route, tags=["audit"])
 sockets = APIRouter(tags=["audit"])
 
 PROTOCOL = "miosa-egress-audit-v1"
-_STILL_VALID_EVERY = 10.0  # seconds; a key that was revoked ends its tails
 
 log = structlog.get_logger(__name__)
 
@@ -110,7 +109,7 @@ async def tail_socket(socket: WebSocket, key: str, after: str | None = None) -> 
     await socket.accept(subprotocol=PROTOCOL if PROTOCOL in socket.scope.get("subprotocols", []) else None)
     sender = asyncio.create_task(_send(socket, events))
     listener = asyncio.create_task(_until_gone(socket))
-    guard = asyncio.create_task(_until_revoked(asked))
+    guard = asyncio.create_task(asked.services.identity.until_invalid(asked.principal))
     await asyncio.wait((sender, listener, guard), return_when=asyncio.FIRST_COMPLETED)
     for task in (sender, listener, guard):
         task.cancel()
@@ -123,36 +122,10 @@ async def _tail(asked: Caller, key: str | None, after: str | None) -> Response:
     events = await asked.services.audit.tail(asked.principal, resource_id=key, after=after, **asked.who)
 
     async def frames() -> AsyncIterator[str]:
-        async for event in _while_valid(asked, events):
+        async for event in while_valid(asked, events):
             yield sse.frame({"type": "audit", **event}, event="audit", event_id=event["id"])
 
     return sse.stream(frames())
-
-
-async def _while_valid(asked: Caller, events: AsyncIterator[Event]) -> AsyncIterator[Event]:
-    """The events, until the key is revoked."""
-    guard = asyncio.create_task(_until_revoked(asked))
-    following = asyncio.ensure_future(anext(events, None))
-    try:
-        while True:
-            await asyncio.wait((guard, following), return_when=asyncio.FIRST_COMPLETED)
-            if not following.done():
-                return
-            event = following.result()
-            if event is None:
-                return
-            following = asyncio.ensure_future(anext(events, None))
-            yield event
-    finally:
-        for task in (guard, following):
-            task.cancel()
-        await asyncio.gather(guard, following, return_exceptions=True)
-        await events.aclose()  # type: ignore[attr-defined]
-
-
-async def _until_revoked(asked: Caller) -> None:
-    while await asked.services.identity.still_valid(asked.principal):  # noqa: ASYNC110 - the answer is in the database
-        await asyncio.sleep(_STILL_VALID_EVERY)
 
 
 async def _send(socket: WebSocket, events: AsyncIterator[Event]) -> None:

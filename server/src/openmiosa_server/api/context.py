@@ -1,7 +1,9 @@
 """What every route gets: the services, who asks, and the facts of the request."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
@@ -88,3 +90,25 @@ async def caller(request: Request) -> Caller:
 
 
 Asked = Annotated[Caller, Depends(caller)]
+Item = TypeVar("Item")
+
+
+async def while_valid(asked: Caller, events: AsyncIterator[Item]) -> AsyncIterator[Item]:
+    """What a stream gives, until the key that it was opened with is revoked."""
+    guard = asyncio.create_task(asked.services.identity.until_invalid(asked.principal))
+    following = asyncio.ensure_future(anext(events, None))
+    try:
+        while True:
+            await asyncio.wait((guard, following), return_when=asyncio.FIRST_COMPLETED)
+            if not following.done():
+                return
+            event = following.result()
+            if event is None:
+                return
+            following = asyncio.ensure_future(anext(events, None))
+            yield event
+    finally:
+        for task in (guard, following):
+            task.cancel()
+        await asyncio.gather(guard, following, return_exceptions=True)
+        await events.aclose()  # type: ignore[attr-defined]

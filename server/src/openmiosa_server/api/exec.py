@@ -12,7 +12,7 @@ from ..sandboxes import Command, Running
 from . import sse
 from .answers import JSON, data, nothing
 from .bodies import Body, body
-from .context import Asked
+from .context import Asked, while_valid
 from .lines import Lines
 from .padded import Padded
 from .route import Route
@@ -76,7 +76,7 @@ async def run(asked: Asked, key: str, given: Annotated[Exec, body(Exec)]) -> Res
 async def stream(asked: Asked, key: str, given: Annotated[Exec, body(Exec)]) -> Response:
     """Run, line by line; the client's leaving kills it."""
     running = await asked.services.execution.start(asked.principal, key, given.wanted(), **asked.who)
-    return sse.stream(_frames(asked, running))
+    return sse.stream(while_valid(asked, _frames(asked, running)))
 
 
 @router.post("/commands")
@@ -151,7 +151,7 @@ async def command_logs(asked: Asked, key: str, process: str, tail: Annotated[int
 async def follow(asked: Asked, key: str, process: str) -> Response:
     """Follow a process; leaving lets it run."""
     running = await asked.services.execution.process(asked.principal, key, process, **asked.who)
-    return sse.stream(_frames(asked, running, kill=False))
+    return sse.stream(while_valid(asked, _frames(asked, running, kill=False)))
 
 
 def described(running: Running) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from fastapi import APIRouter, WebSocket
-from starlette.websockets import WebSocketDisconnect
+from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from ..errors import Invalid, OpenMiosaError
 from ..sandboxes import Command, Running
@@ -36,15 +36,19 @@ async def terminal(socket: WebSocket, key: str) -> None:
     await socket.accept()
     out = asyncio.create_task(_out(asked, socket, running, tty=tty))
     into = asyncio.create_task(_into(asked, socket, running))
+    guard = asyncio.create_task(asked.services.identity.until_invalid(asked.principal))
     try:
-        await asyncio.wait((out, into), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((out, into, guard), return_when=asyncio.FIRST_COMPLETED)
         if into.done() and not out.done() and into.exception() is not None:
             # The input broke on our side; the output still has its say.
-            await out
+            await asyncio.wait((out, guard), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in (out, into):
+        revoked = guard.done() and not out.done()
+        for task in (out, into, guard):
             task.cancel()
-        await asyncio.gather(out, into, return_exceptions=True)
+        await asyncio.gather(out, into, guard, return_exceptions=True)
+    if revoked and socket.client_state is WebSocketState.CONNECTED:
+        await socket.close(1008, "the key was revoked")
 
 
 async def _out(asked: Caller, socket: WebSocket, running: Running, *, tty: bool) -> None:

@@ -1,5 +1,7 @@
 """Identity: keys, who holds them, and whether they may."""
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -19,6 +21,8 @@ from .types import SCOPES, AdminEntry, AdminFilter, ApiKey, NewKey, Principal, R
 
 _LAST_USED_EVERY = 60.0  # seconds; noting each use would make every read a write
 
+_STILL_VALID_EVERY = 10.0  # seconds between two looks at a key that something long runs under
+
 log = structlog.get_logger(__name__)
 
 
@@ -28,6 +32,7 @@ class Identity:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._noted: dict[str, float] = {}
+        self._revoked = asyncio.Event()  # set and replaced at each revocation
 
     async def bootstrap(self, deliver: Callable[[str], None] = lambda token: None) -> str | None:
         """Make the first tenant and its admin key, and return the key; None when there are keys already.
@@ -152,6 +157,17 @@ class Identity:
         key = await self._find(principal, key_id)
         async with self._database.begin() as tx:
             await tx.execute(update(api_keys).where(api_keys.c.id == key.id).values(revoked_at=now()))
+        self._revoked.set()
+        self._revoked = asyncio.Event()
+
+    async def until_invalid(self, principal: Principal, look_every: float = _STILL_VALID_EVERY) -> None:
+        """Returns when the key was revoked (at once, where this process did it) or has expired: what runs in its name ends then."""
+        while True:
+            revoked = self._revoked
+            if not await self.still_valid(principal):
+                return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(revoked.wait(), look_every)
 
     async def still_valid(self, principal: Principal) -> bool:
         """Whether the key lives; long streams ask again and again."""
