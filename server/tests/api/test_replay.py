@@ -4,6 +4,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from openmiosa_server.db.tables import idempotency
+from sqlalchemy import select
 
 from .conftest import Api
 
@@ -60,3 +62,12 @@ async def test_the_limit_of_a_body_holds_with_an_idempotency_key_too(api: Api) -
     given = {"name": "n", "value": "v", "metadata": {"filler": "x" * 2**20}}
     answer = await api.client.post("/egress/secrets", json=given, headers={"Idempotency-Key": "large-1"})
     assert answer.status_code == 413
+
+
+async def test_a_remembered_answer_is_not_readable_in_the_database(api: Api, tmp_path: Path) -> None:
+    first = await api.client.post("/egress/secrets", json=SECRET, headers={"Idempotency-Key": "sealed-1"})
+    again = await api.client.post("/egress/secrets", json=SECRET, headers={"Idempotency-Key": "sealed-1"})
+    assert again.json() == first.json()
+    async with api.system.database.read() as tx:
+        (kept,) = (await tx.execute(select(idempotency.c.body))).scalars()
+    assert b"openai_key" not in kept

@@ -49,7 +49,8 @@ async def _once(request: Request, handle: Handler) -> Response:
     tenant = (await authenticated(request)).tenant_id
     key = request.headers["idempotency-key"]
     target = request.url.path + "?" + request.url.query
-    begun = await replay.begin(tenant, key, fingerprint(bearer(request), request.method, target, await raw(request, _LARGE)))
+    asker = bearer(request)
+    begun = await replay.begin(tenant, key, fingerprint(asker, request.method, target, await raw(request, _LARGE)), asker)
     if begun.status is not None:
         headers = {"Idempotency-Replayed": "true"}
         if begun.status == 204:
@@ -58,24 +59,24 @@ async def _once(request: Request, handle: Handler) -> Response:
     try:
         response = await _answered(request, handle)
         if isinstance(response, Padded):
-            response.remember = partial(_settle, replay, tenant, key)
+            response.remember = partial(_settle, replay, tenant, key, asker)
             return response
         if response.status_code >= 500 or isinstance(response, StreamingResponse) or not hasattr(response, "body"):
             await replay.forget(tenant, key)
             return response
         hidden = any(part in request.url.path for part in _SHOWN_ONCE) and response.status_code < 300 and response.status_code != 204
-        await replay.finish(tenant, key, response.status_code, None if hidden else bytes(response.body))
+        await replay.finish(tenant, key, response.status_code, None if hidden else bytes(response.body), asker)
         return response
     except BaseException:
         await asyncio.shield(replay.forget(tenant, key))
         raise
 
 
-async def _settle(replay: Replay, tenant: str, key: str, content: bytes | None) -> None:
+async def _settle(replay: Replay, tenant: str, key: str, asker: str, content: bytes | None) -> None:
     if content is None:
         await replay.forget(tenant, key)
     else:
-        await replay.finish(tenant, key, 200, content)
+        await replay.finish(tenant, key, 200, content, asker)
 
 
 async def _answered(request: Request, handle: Handler) -> Response:
