@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
+from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
 
@@ -236,3 +238,9 @@ def _typed(command, env, answers):
     os.close(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, shown
     return shown
+
+
+def test_what_a_provider_says_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = SimpleNamespace(user_code="A\x1b[2J", verification_uri="https://a.test/\x1b]0;owned\x07", authorize_url=None)
+    import_module("openmiosa.cli.connect")._invite(asked, browser=False)
+    assert "\x1b" not in capsys.readouterr().err

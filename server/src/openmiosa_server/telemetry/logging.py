@@ -34,9 +34,11 @@ def configure(level: str, form: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    renderer: Any = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    console = [plain, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    chain: list[Any] = [structlog.processors.JSONRenderer()] if form == "json" else console
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
+    remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=[remove, *chain], foreign_pre_chain=shared))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -47,6 +49,17 @@ def configure(level: str, form: str) -> None:
 def redact(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Take secrets out of every value, by the name of its key and by its looks."""
     return {key: "(hidden)" if _HIDDEN_KEYS.search(str(key)) else _clean(value) for key, value in event.items()}
+
+
+def plain(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """For people's eyes: a path that somebody asked for neither begins a line of its own nor steers the terminal."""
+    return {key: value if key == "exception" else _escaped(value) for key, value in event.items()}
+
+
+def _escaped(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in value)
 
 
 def _clean(value: Any) -> Any:

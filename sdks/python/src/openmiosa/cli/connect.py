@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from .._text import plain
 from . import output
 from .context import client
 from .options import DEFAULTS, Common, ExposeAs, Sandbox
@@ -38,9 +39,9 @@ def connect(
 def _invite(asked: "Connection", browser: bool) -> None:
     """Say where the consent is given; on standard error, so that --json stays JSON."""
     if asked.user_code:
-        print(f"Open  {asked.verification_uri}\nand enter  {asked.user_code}", file=sys.stderr)
+        print(f"Open  {plain(asked.verification_uri or '')}\nand enter  {plain(asked.user_code)}", file=sys.stderr)
     else:
-        print(f"Open this and consent:\n{asked.authorize_url}", file=sys.stderr)
+        print(f"Open this and consent:\n{plain(asked.authorize_url or '')}", file=sys.stderr)
         if browser and asked.authorize_url and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform == "darwin"):
             import webbrowser
 
