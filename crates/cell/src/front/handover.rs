@@ -42,6 +42,8 @@ enum FromGateway {
 
 struct Gateway {
     channel: Channel,
+    /// One packet at a time, so that what is said of a sandbox last is true.
+    telling: tokio::sync::Mutex<()>,
     leaving: Mutex<HashMap<String, oneshot::Sender<()>>>,
 }
 
@@ -77,7 +79,7 @@ impl Handover {
         self.sandboxes.lock().insert(sandbox.id.clone(), Arc::clone(sandbox));
         let gateway = self.gateway.lock().clone();
         if let Some(gateway) = gateway {
-            give(&gateway, sandbox).await;
+            self.give(&gateway, sandbox).await;
         }
     }
 
@@ -90,7 +92,9 @@ impl Handover {
             gateway.leaving.lock().insert(sandbox.id.clone(), sender);
             let packet = json!({"op": "remove", "sandbox": sandbox.id}).to_string();
             let told = timeout(PATIENCE, async {
+                let telling = gateway.telling.lock().await;
                 gateway.channel.send(packet.as_bytes(), &[]).await?;
+                drop(telling);
                 receiver.await.map_err(io::Error::other)
             });
             if !matches!(told.await, Ok(Ok(()))) {
@@ -103,13 +107,18 @@ impl Handover {
 
     async fn attend(self: Arc<Self>, socket: OwnedFd) {
         let Ok(channel) = Channel::new(socket) else { return };
-        let gateway = Arc::new(Gateway { channel, leaving: Mutex::default() });
+        let gateway = Arc::new(Gateway { channel, telling: tokio::sync::Mutex::default(), leaving: Mutex::default() });
         while let Ok((bytes, _)) = gateway.channel.receive(PACKET).await {
             if bytes.is_empty() {
                 break;
             }
             match serde_json::from_slice(&bytes) {
-                Ok(FromGateway::Hello { boot }) => self.welcome(&gateway, &boot).await,
+                Ok(FromGateway::Hello { boot }) => {
+                    self.welcome(&gateway, &boot);
+                    // Aside, because a gateway answers each sandbox before it takes the next: whoever does not listen to it
+                    // meanwhile is not listened to either, once the sockets between them are full.
+                    tokio::spawn(Arc::clone(&self).give_all(Arc::clone(&gateway)));
+                }
                 Ok(FromGateway::Removed { sandbox }) => {
                     if let Some(sender) = gateway.leaving.lock().remove(&sandbox) {
                         let _ = sender.send(());
@@ -128,34 +137,42 @@ impl Handover {
         }
     }
 
-    async fn welcome(&self, gateway: &Arc<Gateway>, boot: &str) {
+    fn welcome(&self, gateway: &Arc<Gateway>, boot: &str) {
         let former = self.gateway.lock().replace(Arc::clone(gateway));
         if let Some(former) = former.filter(|f| !Arc::ptr_eq(f, gateway)) {
             // Closing its side ends its loop: the newest hello is the gateway.
             former.leaving.lock().clear();
             former.channel.shut_down();
         }
+        tracing::info!(boot, sandboxes = self.sandboxes.lock().len(), "a gateway said hello");
+    }
+
+    async fn give_all(self: Arc<Self>, gateway: Arc<Gateway>) {
         let sandboxes: Vec<_> = self.sandboxes.lock().values().cloned().collect();
-        tracing::info!(boot, sandboxes = sandboxes.len(), "a gateway said hello");
         for sandbox in sandboxes {
-            give(gateway, &sandbox).await;
+            self.give(&gateway, &sandbox).await;
         }
     }
-}
 
-async fn give(gateway: &Gateway, sandbox: &Sandbox) {
-    let Some(sockets) = sandbox.sockets.lock().clone() else { return };
-    let packet =
-        json!({"op": "add", "sandbox": sandbox.id, "network": sandbox.network, "tcp": sockets.tcp.len(), "udp": sockets.udp.len()})
-            .to_string();
-    let descriptors: Vec<_> = sockets.tcp.iter().chain(&sockets.udp).map(AsFd::as_fd).collect();
-    // A gateway that does not read must not keep sandboxes from being made; the next hello gives it everything again.
-    match timeout(PATIENCE, gateway.channel.send(packet.as_bytes(), &descriptors)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(%error, sandbox = %sandbox.id, "the gateway could not be given its sockets"),
-        Err(_) => {
-            tracing::warn!(sandbox = %sandbox.id, "the gateway does not take its sockets; it is disconnected");
-            gateway.channel.shut_down();
+    async fn give(&self, gateway: &Gateway, sandbox: &Sandbox) {
+        let _telling = gateway.telling.lock().await;
+        // It may have gone while the others were told.
+        if !self.sandboxes.lock().contains_key(&sandbox.id) {
+            return;
+        }
+        let Some(sockets) = sandbox.sockets.lock().clone() else { return };
+        let packet =
+            json!({"op": "add", "sandbox": sandbox.id, "network": sandbox.network, "tcp": sockets.tcp.len(), "udp": sockets.udp.len()})
+                .to_string();
+        let descriptors: Vec<_> = sockets.tcp.iter().chain(&sockets.udp).map(AsFd::as_fd).collect();
+        // A gateway that does not read must not keep sandboxes from being made; the next hello gives it everything again.
+        match timeout(PATIENCE, gateway.channel.send(packet.as_bytes(), &descriptors)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, sandbox = %sandbox.id, "the gateway could not be given its sockets"),
+            Err(_) => {
+                tracing::warn!(sandbox = %sandbox.id, "the gateway does not take its sockets; it is disconnected");
+                gateway.channel.shut_down();
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use openmiosa_cell::control;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use serde_json::{Value, json};
 
-use crate::kit::{Cell, each_mode};
+use crate::kit::{As, Cell, each_mode};
 
 struct Gateway {
     socket: OwnedFd,
@@ -167,4 +167,22 @@ fn n_23_every_way_of_sending_arrives_at_the_listener() {
             assert_eq!((to.ip().to_canonical().to_string().as_str(), to.port()), ("192.0.2.7", 4433), "{way}");
         }
     });
+}
+
+#[test]
+fn a_gateway_that_answers_each_sandbox_before_it_takes_the_next_gets_them_all() {
+    const MANY: usize = 320;
+    let cell = &Cell::start(As::Nobody);
+    std::thread::scope(|scope| {
+        for first in 0..4 {
+            scope.spawn(move || (first..MANY).step_by(4).for_each(|n| drop(cell.sandbox(&format!("sbx_{n}")))));
+        }
+    });
+    let gateway = Gateway::hello(cell);
+    // The smallest there is: its answers wait until cell listens.
+    rustix::net::sockopt::set_socket_send_buffer_size(&gateway.socket, 1).unwrap();
+    for _ in 0..MANY {
+        let (packet, _) = gateway.hear().expect("cell still talks");
+        gateway.say(&json!({"op": "added", "sandbox": packet["sandbox"]}));
+    }
 }
