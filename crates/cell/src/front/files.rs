@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use openmiosa_sys::assume_file_identity;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fchmod, mkdirat, openat, renameat, statat, unlinkat};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::{
     paths::{self, InnerPath},
@@ -26,8 +26,9 @@ use super::{
 const PIECE: usize = 256 << 10;
 /// How many pieces may wait for a slow reader.
 pub const PIECES: usize = 4;
-/// More entries are not listed.
+/// More entries are not listed, nor more bytes of paths.
 const ENTRIES: usize = 10_000;
+const PATHS: usize = 8 << 20;
 const DEPTH: usize = 64;
 const PERMISSIONS: u32 = 0o777;
 
@@ -35,11 +36,17 @@ const PERMISSIONS: u32 = 0o777;
 pub async fn inside<T: Send + 'static>(sandbox: &Sandbox, work: impl FnOnce(&OwnedFd) -> Outcome<T> + Send + 'static) -> Outcome<T> {
     let root = Arc::clone(&sandbox.root);
     let identity = sandbox.identity;
+    let turn = turn(&sandbox.file_turns).await?;
     let done = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
         let _assumed = identity.map(assume_file_identity).transpose()?;
         work(&root)
     });
     done.await.map_err(|e| Problem::internal(e.to_string()))?
+}
+
+async fn turn(turns: &Arc<Semaphore>) -> Outcome<OwnedSemaphorePermit> {
+    Arc::clone(turns).acquire_owned().await.map_err(|error| Problem::internal(error.to_string()))
 }
 
 /// A file that is open for reading, and how long it was then.
@@ -57,9 +64,11 @@ pub async fn open(sandbox: &Sandbox, path: InnerPath) -> Outcome<(File, u64)> {
 }
 
 /// Sends `length` bytes of a file piece by piece. A file that grows meanwhile is not followed.
-pub fn stream(file: File, length: u64) -> mpsc::Receiver<io::Result<Bytes>> {
+pub async fn stream(sandbox: &Sandbox, file: File, length: u64) -> Outcome<mpsc::Receiver<io::Result<Bytes>>> {
     let (sender, receiver) = mpsc::channel(PIECES);
+    let turn = turn(&sandbox.file_turns).await?;
     tokio::task::spawn_blocking(move || {
+        let _turn = turn;
         let mut file = file.take(length);
         let mut sent = 0;
         loop {
@@ -84,7 +93,7 @@ pub fn stream(file: File, length: u64) -> mpsc::Receiver<io::Result<Bytes>> {
             }
         }
     });
-    receiver
+    Ok(receiver)
 }
 
 /// How a file is written.
@@ -162,40 +171,50 @@ pub async fn list(sandbox: &Sandbox, path: InnerPath, depth: usize) -> Outcome<V
     inside(sandbox, move |root| {
         let shown = path.shown();
         let folder = paths::open(root, &path, OFlags::RDONLY | OFlags::DIRECTORY).map_err(|e| Problem::from_path(&shown, &e))?;
-        let mut entries = Vec::new();
-        collect(&folder, shown.trim_end_matches('/'), depth.clamp(1, DEPTH), &mut entries).map_err(|e| Problem::from_path(&shown, &e))?;
-        let truncated = entries.len() > ENTRIES;
-        entries.truncate(ENTRIES);
+        let mut listing = Listing::default();
+        listing.collect(&folder, shown.trim_end_matches('/'), depth.clamp(1, DEPTH)).map_err(|e| Problem::from_path(&shown, &e))?;
+        let Listing { mut entries, truncated, .. } = listing;
         entries.sort_by(|a, b| a["path"].as_str().cmp(&b["path"].as_str()));
         Ok(json!({"path": shown, "entries": entries, "truncated": truncated}))
     })
     .await
 }
 
-fn collect(folder: &OwnedFd, shown: &str, depth: usize, entries: &mut Vec<Value>) -> io::Result<()> {
-    for entry in Dir::read_from(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if matches!(name.to_bytes(), b"." | b"..") {
-            continue;
-        }
-        if entries.len() > ENTRIES {
-            return Ok(());
-        }
-        let Ok(found) = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
-        let text = name.to_string_lossy();
-        let path = format!("{shown}/{text}");
-        entries.push(describe(&path, &text, &found));
-        let kernel = FORBIDDEN_BELOW_ROOT.contains(&path.as_str());
-        if depth > 1 && !kernel && FileType::from_raw_mode(found.st_mode) == FileType::Directory {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            // A folder that may not be read is listed without what is in it.
-            if let Ok(inner) = openat(folder, name, flags, Mode::empty()) {
-                collect(&inner, &path, depth - 1, entries)?;
+#[derive(Default)]
+struct Listing {
+    entries: Vec<Value>,
+    paths: usize,
+    truncated: bool,
+}
+
+impl Listing {
+    fn collect(&mut self, folder: &OwnedFd, shown: &str, depth: usize) -> io::Result<()> {
+        for entry in Dir::read_from(folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            if self.truncated || self.entries.len() == ENTRIES || self.paths > PATHS {
+                self.truncated = true;
+                return Ok(());
+            }
+            let Ok(found) = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+            let text = name.to_string_lossy();
+            let path = format!("{shown}/{text}");
+            self.paths += path.len();
+            self.entries.push(describe(&path, &text, &found));
+            let kernel = FORBIDDEN_BELOW_ROOT.contains(&path.as_str());
+            if depth > 1 && !kernel && FileType::from_raw_mode(found.st_mode) == FileType::Directory {
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                // A folder that may not be read is listed without what is in it.
+                if let Ok(inner) = openat(folder, name, flags, Mode::empty()) {
+                    self.collect(&inner, &path, depth - 1)?;
+                }
             }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Not walked into, as they are not files of the sandbox.

@@ -9,7 +9,7 @@ use rustix::{
     pipe::{PipeFlags, pipe_with},
 };
 use serde::Deserialize;
-use tokio::io::unix::AsyncFd;
+use tokio::{io::unix::AsyncFd, sync::Semaphore};
 
 use super::{
     problem::{Outcome, Problem},
@@ -26,6 +26,8 @@ const MEMORY: Duration = Duration::from_secs(600);
 const REMEMBERED: usize = 256;
 /// How much of their output is kept, of the newest first.
 const OUTPUT: u64 = 32 << 20;
+/// How many streams are read on for children that outlive their process: each is a descriptor of cell.
+const SURVIVING: usize = 128;
 /// Between the polite signal and the other one.
 const GRACE: Duration = Duration::from_secs(2);
 const TERM: i32 = 15;
@@ -72,10 +74,16 @@ pub struct Entry {
 }
 
 /// All processes that are remembered, oldest first.
-#[derive(Default)]
 pub struct Processes {
     entries: Mutex<Vec<Entry>>,
     kept: Kept,
+    surviving: Arc<Semaphore>,
+}
+
+impl Default for Processes {
+    fn default() -> Self {
+        Self { entries: Mutex::default(), kept: Kept::default(), surviving: Arc::new(Semaphore::new(SURVIVING)) }
+    }
 }
 
 impl Processes {
@@ -184,13 +192,14 @@ fn connect(
     outputs: Vec<(Stream, OwnedFd)>,
     master: Option<OwnedFd>,
 ) -> Outcome<Option<Arc<AsyncFd<OwnedFd>>>> {
+    let surviving = || Arc::clone(&sandbox.processes.surviving);
     if let Some(master) = master {
         let master = Arc::new(watched(master)?);
-        tokio::spawn(pump(Arc::clone(&master), Arc::clone(process), Stream::Stdout, sandbox.gone.clone()));
+        tokio::spawn(pump(Arc::clone(&master), Arc::clone(process), Stream::Stdout, surviving(), sandbox.gone.clone()));
         return Ok(Some(master));
     }
     for (stream, reader) in outputs {
-        tokio::spawn(pump(Arc::new(watched(reader)?), Arc::clone(process), stream, sandbox.gone.clone()));
+        tokio::spawn(pump(Arc::new(watched(reader)?), Arc::clone(process), stream, surviving(), sandbox.gone.clone()));
     }
     Ok(input.map(watched).transpose()?.map(Arc::new))
 }

@@ -9,6 +9,7 @@ use std::{
 
 use tokio::{
     io::{Interest, unix::AsyncFd},
+    sync::Semaphore,
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
@@ -20,7 +21,13 @@ const PIECE: usize = 64 << 10;
 const TERMINAL_QUIET: Duration = Duration::from_millis(30);
 
 /// Reads `source` into the ring of `stream` until nobody can write to it any more, or the sandbox has gone.
-pub async fn pump(source: Arc<AsyncFd<OwnedFd>>, process: Arc<Process>, stream: Stream, gone: CancellationToken) {
+pub async fn pump(
+    source: Arc<AsyncFd<OwnedFd>>,
+    process: Arc<Process>,
+    stream: Stream,
+    surviving: Arc<Semaphore>,
+    gone: CancellationToken,
+) {
     let mut buffer = vec![0; PIECE];
     let open = tokio::select! {
         () = until_closed(&source, &process, stream, &mut buffer) => false,
@@ -30,7 +37,8 @@ pub async fn pump(source: Arc<AsyncFd<OwnedFd>>, process: Arc<Process>, stream: 
     // The process has ended: what it wrote is in the pipe already, and is read before the end is told.
     if open && drain(&source, &process, stream, &mut buffer).await {
         process.drained();
-        // Its children may still write; they must not be stopped by a full pipe.
+        // Its children may still write; they must not be stopped by a full pipe. Only so many are listened to.
+        let Ok(_turn) = surviving.try_acquire() else { return };
         tokio::select! {
             () = until_closed(&source, &process, stream, &mut buffer) => {}
             () = gone.cancelled() => {}

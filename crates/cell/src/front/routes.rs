@@ -187,7 +187,7 @@ async fn file(sandbox: &Sandbox, rest: &[&str], query: &Query, request: Request<
     match (request.method(), rest) {
         (&Method::GET, ["content"]) => {
             let (file, length) = files::open(sandbox, InnerPath::parse(query.text("path")?)?).await?;
-            Ok(streamed("application/octet-stream", Some(length), files::stream(file, length)))
+            Ok(streamed("application/octet-stream", Some(length), files::stream(sandbox, file, length).await?))
         }
         (&Method::PUT, ["content"]) => put_file(sandbox, query, request).await,
         (&Method::GET, ["stat"]) => Ok(json(StatusCode::OK, &files::stat(sandbox, InnerPath::parse(query.text("path")?)?).await?)),

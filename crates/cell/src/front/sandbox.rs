@@ -14,6 +14,7 @@ use openmiosa_sys::FileIdentity;
 use parking_lot::Mutex;
 use rustix::process::{Signal, pidfd_send_signal};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -25,6 +26,8 @@ use super::{
 };
 use crate::{limits::Groups, redirect::Network, spec::SandboxSpec};
 
+/// A small part of the threads that tokio lets block.
+const FILE_TURNS: usize = 16;
 const STOP: i32 = 19;
 const CONTINUE: i32 = 18;
 const EVERYBODY: i32 = -1;
@@ -57,6 +60,8 @@ pub struct Sandbox {
     pub init: Arc<InitLink>,
     /// Its processes.
     pub processes: Processes,
+    /// Turns at its files, each a thread of cell: one sandbox must not hold them all.
+    pub file_turns: Arc<Semaphore>,
     /// Cancelled when nothing of it runs any more.
     pub gone: CancellationToken,
     pid: i32,
@@ -79,6 +84,7 @@ impl Sandbox {
             sockets: Mutex::new(Some(Arc::new(Sockets { tcp: parts.tcp, udp: parts.udp }))),
             init: InitLink::start(parts.init)?,
             processes: Processes::default(),
+            file_turns: Arc::new(Semaphore::new(FILE_TURNS)),
             gone: parts.gone,
             pid: parts.pid,
             pidfd: parts.pidfd,

@@ -96,9 +96,9 @@ while True:
             let reply = sandbox.get_file("real/f");
             assert_ne!(reply.text(), "escaped");
             if reply.status == 200 {
-                read += 1
+                read += 1;
             } else {
-                missed += 1
+                missed += 1;
             }
             let _ = sandbox.put_file(&format!("real/n{read}&parents=false"), b"x");
             read > 100 && missed > 10
@@ -185,5 +185,36 @@ fn files_of_a_sandbox_of_root_belong_to_its_own_id_on_the_host() {
         sandbox.put_file("f", b"x");
         let owner = std::fs::metadata(cell.state().join("sandboxes/sbx_a/workspace/f")).unwrap().uid();
         assert_eq!(owner, if cell.user == As::Root { 0x2000_0000 + 1000 } else { std::fs::metadata(cell.folder.path()).unwrap().uid() });
+    });
+}
+
+#[test]
+fn stalled_uploads_to_one_sandbox_leave_the_others_files_alone() {
+    each_mode(|cell| {
+        let (stalled, other) = (cell.sandbox("sbx_a"), cell.sandbox("sbx_b"));
+        let uploads: Vec<_> = (0..600)
+            .map(|n| cell.send("PUT", &stalled.path(&format!("/files/content?path=f{n}")), "Transfer-Encoding: chunked\r\nX-", b""))
+            .collect();
+        let parts = || std::fs::read_dir(cell.state().join("sandboxes/sbx_a/workspace")).unwrap().count();
+        until("some uploads have begun", || parts() > 0);
+        assert_eq!(other.put_file("f", b"not held up").status, 200);
+        assert_eq!(other.get_file("f").text(), "not held up");
+        drop(uploads);
+        until("the sandbox's own files can be used again", || stalled.get_file("none").status == 404 && parts() == 0);
+    });
+}
+
+#[test]
+fn f_04_a_listing_is_cut_where_its_names_would_be_too_much() {
+    each_mode(|cell| {
+        let sandbox = cell.sandbox("sbx_a");
+        let many = "
+for level in range(15):
+    os.mkdir('d' * 250); os.chdir('d' * 250)
+for n in range(9000): open(f'{n:0250}', 'w')";
+        assert_eq!(sandbox.python(many).code, 0);
+        let reply = cell.get(&sandbox.path("/files/list?path=/workspace&depth=64"));
+        assert!(reply.body.len() < 20 << 20, "{} bytes", reply.body.len());
+        assert_eq!(reply.json()["truncated"], true);
     });
 }

@@ -201,3 +201,16 @@ fn q_12_ended_processes_give_the_memory_of_their_output_back() {
         assert_eq!((kept[0], kept[14], kept[15]), (0, 4 << 20, 4), "the newest stays");
     });
 }
+
+#[test]
+fn children_that_outlive_their_processes_do_not_use_up_the_descriptors_of_cell() {
+    each_mode(|cell| {
+        let sandbox = cell.sandbox("sbx_a");
+        for _ in 0..200 {
+            sandbox.sh("sleep 600 &");
+        }
+        let open = std::fs::read_dir(format!("/proc/{}/fd", cell.pid())).unwrap().count();
+        assert!(open < 300, "{open} descriptors");
+        assert_eq!(sandbox.sh("pgrep -c sleep; echo still heard").out, "200\nstill heard\n");
+    });
+}
