@@ -150,6 +150,17 @@ async def test_a_returning_gateway_gets_everything_again(core, gateway, secret):
     await second.stop()
 
 
+async def test_a_repeated_hello_of_a_gateway_that_holds_all_changes_nothing(core, gateway, secret, eventually):
+    principal = await core.tenant()
+    await core.sandbox(principal)
+    await core.vault.set(principal, secret)
+    gateway.said.clear()
+    said = await core.publisher.hello("gw_test", gateway.boot, gateway.public_key)
+    await core.vault.rotate(principal, "openai_key", RotateSecret(SecretValue("sk-proj-the-next-one-0123456789")))
+    assert said == gateway.epoch
+    assert not [word for word in gateway.said if "epoch" in word or word.startswith("DELETE")]
+
+
 async def test_a_change_to_a_gateway_of_another_boot_ends_in_a_resync(core, gateway, secret):
     principal = await core.tenant()
     sandbox = await core.sandbox(principal)

@@ -104,8 +104,13 @@ class Publisher:
         self._turns.pop(sandbox_id, None)
 
     async def hello(self, gateway: str, boot: str, public_key: bytes) -> int:
-        """A gateway greets: raise the epoch, answer it, and put everything after the answer."""
-        if self._greeting is None or self._greeting.done() or self.held is None or self.held.boot != boot:
+        """A gateway greets: raise the epoch, answer it, and put everything after the answer.
+
+        It repeats its hello now and then; one whose boot holds all already, or is being given it, is only answered.
+        """
+        greeting = self._greeting is not None and not self._greeting.done()
+        known = self.held is not None and self.held.boot == boot
+        if not (known and (self._fenced or greeting)):
             self.held = Held(gateway, boot, public_key)
             self._hellos += 1
             self._fenced = False
