@@ -1,10 +1,12 @@
 """What egressd adds to a call, and what it costs: against a direct connection, interleaved in one run.
 
 The same generator asks the same upstream, once from outside and once from inside a sandbox through egressd, with a
-placeholder that is swapped in every request; a bare relay in Python (two TLS legs, no policy at all) stands beside it.
+placeholder that is swapped in every request; two relays in Python stand beside it (relay.py says what they leave out).
 """
 
+import contextlib
 import statistics
+from collections.abc import Iterator
 from typing import Any
 
 from tests.kit.canary import canary
@@ -39,12 +41,11 @@ def measure(world: World, generator: Generator, scale: float) -> dict[str, Any]:
 
 
 def _leaves(generator: Generator, sandbox: Any, scale: float) -> dict[str, Any]:
-    """Handshakes with names never seen before, and with the same names again: the difference is the minting."""
+    """A handshake with a name never seen before, and one with the same name right after it: the difference is the minting."""
     names = [f"leaf-{number}.{HOST}" for number in range(max(10, int(NAMES * scale)))]
-    cold = generator.inside(sandbox, "handshakes", INSIDE_CA, "443", *names)
-    warm = generator.inside(sandbox, "handshakes", INSIDE_CA, "443", *names)
+    both = generator.inside(sandbox, "handshakes", INSIDE_CA, "443", *(name for name in names for _ in range(2))).latencies_ms
+    first, again = percentile(both[::2], 0.5), percentile(both[1::2], 0.5)
     count = len(names)
-    first, again = (percentile(sample.latencies_ms, 0.5) for sample in (cold, warm))
     return {
         "leaf.p50_ms": figure(first, "ms, handshake with a new name", count),
         "leaf.again_p50_ms": figure(again, "ms, handshake with a known name", count),
@@ -53,51 +54,74 @@ def _leaves(generator: Generator, sandbox: Any, scale: float) -> dict[str, Any]:
 
 
 def _compare(world: World, generator: Generator, sandbox: Any, connections: int, scale: float) -> dict[str, Any]:
+    """The same requests in turn: direct, through egressd, through two relays in Python."""
     egressd = world.system.pid("egressd")
-    count = max(160, int(REQUESTS * scale))
-    relayed_count = max(160, int(RELAYED * scale))
-    direct: list[Sample] = []
-    through: list[Sample] = []
-    relayed: list[Sample] = []
-    spent = relay_spent = 0.0
+    count, relayed = (max(160, int(number * scale)) for number in (REQUESTS, RELAYED))
+    direct, through = Runs(count), Runs(count)
+    relays = {kind: Runs(relayed) for kind in ("bytes", "parse")}
     authority = str(world.folder / "authority.pem")
-    with Relay(world, HOST, RELAY, UPSTREAM) as relay:
-        world.names.set(f"relay.{HOST}", [RELAY[0]])
-        for _ in range(ROUNDS):
-            direct.append(generator.outside("requests", HOST, str(UPSTREAM[1]), authority, str(count), str(connections)))
-            before = cpu_seconds(egressd)
-            header = {"OPENMIOSA_BENCH_HEADER": f"Bearer {_placeholder(sandbox)}"}
-            through.append(generator.inside(sandbox, "requests", HOST, "443", INSIDE_CA, str(count), str(connections), env=header))
-            spent += cpu_seconds(egressd) - before
-            before = cpu_seconds(relay.pid)
-            arguments = ("requests", f"relay.{HOST}", str(RELAY[1]), authority, str(relayed_count), str(connections))
-            relayed.append(generator.outside(*arguments))
-            relay_spent += cpu_seconds(relay.pid) - before
-    total, relayed_total = count * ROUNDS, relayed_count * ROUNDS
-    plain, gated, python = (_median_of_medians(samples) for samples in (direct, through, relayed))
-    rates = [there.seconds / here.seconds for there, here in zip(direct, through, strict=True)]
-    at = f"at {connections} connection{'s' if connections > 1 else ''}"
+    world.names.set(f"relay.{HOST}", [RELAY[0]])
+    header = {"OPENMIOSA_BENCH_HEADER": f"Bearer {_placeholder(sandbox)}"}
+    for _ in range(ROUNDS):
+        direct.take(generator.outside("requests", HOST, str(UPSTREAM[1]), authority, str(count), str(connections)))
+        with through.cpu_of(egressd):
+            through.take(generator.inside(sandbox, "requests", HOST, "443", INSIDE_CA, str(count), str(connections), env=header))
+        for kind, runs in relays.items():
+            with Relay(world, kind, HOST, RELAY, UPSTREAM) as relay, runs.cpu_of(relay.pid):
+                runs.take(generator.outside("requests", f"relay.{HOST}", str(RELAY[1]), authority, str(relayed), str(connections)))
+    return _figures(connections, direct, through, relays)
+
+
+class Runs:
+    """The rounds of one way."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.samples, self.cpu = count, list[Sample](), 0.0
+
+    def take(self, sample: Sample) -> None:
+        """One round."""
+        self.samples.append(sample)
+
+    @contextlib.contextmanager
+    def cpu_of(self, pid: int) -> Iterator[None]:
+        """Count what a process uses meanwhile."""
+        before = cpu_seconds(pid)
+        yield
+        self.cpu += cpu_seconds(pid) - before
+
+    @property
+    def total(self) -> int:
+        """Requests of all rounds."""
+        return self.count * len(self.samples)
+
+    @property
+    def cpu_per_10k(self) -> float:
+        """CPU seconds for 10,000 requests."""
+        return self.cpu / self.total * 10_000
+
+    def at(self, share: float) -> float:
+        """The median over the rounds of a percentile, in milliseconds."""
+        return statistics.median(percentile(sample.latencies_ms, share) for sample in self.samples)
+
+
+def _figures(connections: int, direct: Runs, through: Runs, relays: dict[str, Runs]) -> dict[str, Any]:
+    rates = [there.seconds / here.seconds for there, here in zip(direct.samples, through.samples, strict=True)]
+    at, total = f"at {connections} connection{'s' if connections > 1 else ''}", through.total
     prefix = f"egress_{connections}"
-    return {
-        f"{prefix}.direct_p50_ms": figure(plain, f"ms, direct, {at}", total),
-        f"{prefix}.p50_ms": figure(gated, f"ms, through egressd, {at}", total),
-        f"{prefix}.added_p50_ms": figure(gated - plain, f"ms, added, {at}", total),
-        f"{prefix}.p50_ratio": figure(gated / plain, f"ratio, to direct, {at}", total),
-        f"{prefix}.added_p99_ms": figure(_median_p99(through) - _median_p99(direct), f"ms, added at p99, {at}", total),
+    figures = {
+        f"{prefix}.direct_p50_ms": figure(direct.at(0.5), f"ms, direct, {at}", total),
+        f"{prefix}.p50_ms": figure(through.at(0.5), f"ms, through egressd, {at}", total),
+        f"{prefix}.added_p50_ms": figure(through.at(0.5) - direct.at(0.5), f"ms, added, {at}", total),
+        f"{prefix}.added_p99_ms": figure(through.at(0.99) - direct.at(0.99), f"ms, added at p99, {at}", total),
+        f"{prefix}.p50_ratio": figure(through.at(0.5) / direct.at(0.5), f"ratio, to direct, {at}", total),
         f"{prefix}.rate_ratio": figure(statistics.median(rates), f"ratio, requests a second to direct, {at}", total),
-        f"{prefix}.cpu_seconds_per_10k": figure(spent / total * 10_000, f"s, egressd's CPU, {at}", total),
-        f"python_relay_{connections}.p50_ms": figure(python, f"ms, bare relay in Python, {at}", relayed_total),
-        f"python_relay_{connections}.cpu_seconds_per_10k": figure(relay_spent / relayed_total * 10_000, f"s, its CPU, {at}", relayed_total),
+        f"{prefix}.cpu_seconds_per_10k": figure(through.cpu_per_10k, f"s, egressd's CPU, {at}", total),
     }
+    for kind, runs in relays.items():
+        figures[f"python_{kind}_{connections}.p50_ms"] = figure(runs.at(0.5), f"ms, relay in Python ({kind}), {at}", runs.total)
+        figures[f"python_{kind}_{connections}.cpu_seconds_per_10k"] = figure(runs.cpu_per_10k, f"s, its CPU, {at}", runs.total)
+    return figures
 
 
 def _placeholder(sandbox: Any) -> str:
     return sandbox.exec("printf %s $BENCH").stdout
-
-
-def _median_of_medians(samples: list[Sample]) -> float:
-    return statistics.median(percentile(sample.latencies_ms, 0.5) for sample in samples)
-
-
-def _median_p99(samples: list[Sample]) -> float:
-    return statistics.median(percentile(sample.latencies_ms, 0.99) for sample in samples)

@@ -111,6 +111,13 @@ def test_links_between_documents_lead_somewhere():
     assert broken == []
 
 
+def test_figures_in_decisions_are_those_of_the_reference_run():
+    reference = json.loads(_text("bench/results/reference.json"))
+    quoted = re.findall(r"^\| `([\w.]+)` \| ([\d.]+) \|", _text("docs/decisions/0001-two-of-the-programs-are-rust.md"), re.MULTILINE)
+    assert quoted
+    assert {name: float(value) for name, value in quoted} == {name: reference[name]["value"] for name, _ in quoted}
+
+
 def test_the_version_is_one():
     workspace = tomllib.loads(_text("Cargo.toml"))["workspace"]["package"]["version"]
     packages = {tomllib.loads(_text(name))["project"].get("version") for name in ("server/pyproject.toml", "sdks/python/pyproject.toml")}
