@@ -11,7 +11,8 @@ use rustix::{
 use crate::error::{Doing, StepError};
 
 /// Files that answer nothing: they tell of the host, or let it be changed.
-const EMPTY_FILES: [&str; 20] = [
+const EMPTY_FILES: [&str; 21] = [
+    "bootconfig",
     "buddyinfo",
     "cmdline",
     "config.gz",

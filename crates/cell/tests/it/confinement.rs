@@ -60,7 +60,7 @@ for path in ('/proc/1/mem', '/proc/1/environ', '/proc/1/maps'):
     assert attempt(lambda: open(path, 'rb').read()) in ('EACCES', 'EPERM'), path
 assert attempt(os.listdir, '/proc/1/root') in ('EACCES', 'EPERM')
 assert attempt(os.listdir, '/proc/1/fd') in ('EACCES', 'EPERM')
-for path in ('/proc/keys', '/proc/kallsyms', '/proc/cmdline', '/proc/timer_list', '/proc/iomem', '/proc/kcore', '/proc/interrupts'):
+for path in ('/proc/keys', '/proc/kallsyms', '/proc/cmdline', '/proc/bootconfig', '/proc/timer_list', '/proc/iomem', '/proc/kcore', '/proc/interrupts'):
     assert attempt(lambda: open(path, 'rb').read()) in (b'', 'ENOENT'), path
 assert os.listdir('/sys') == []",
         );
