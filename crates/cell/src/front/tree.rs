@@ -3,7 +3,7 @@
 use std::{
     ffi::CStr,
     fs::File,
-    io,
+    io::{self, Read},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::Path,
 };
@@ -11,8 +11,8 @@ use std::{
 use openmiosa_sys::FileIdentity;
 use rustix::{
     fs::{
-        AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid, chownat, fchmod, fchown, futimens, mkdirat,
-        openat, readlinkat, renameat, statat, symlinkat, unlinkat,
+        AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, SeekFrom, Stat, Timespec, Timestamps, Uid, chownat, fchmod, fchown, futimens,
+        mkdirat, openat, readlinkat, renameat, seek, statat, symlinkat, unlinkat,
     },
     io::Errno,
 };
@@ -90,9 +90,27 @@ fn copy_file(source: BorrowedFd<'_>, target: &OwnedFd, name: &CStr, found: &Stat
     let to =
         openat(target, name, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR)?;
     let mut to = File::from(to);
-    let bytes = io::copy(&mut File::from(from), &mut to)?;
+    let bytes = copy_written(&File::from(from), &mut to)?;
     finish(to.as_fd(), found, owner)?;
     Ok(bytes)
+}
+
+/// Copies what was written of a file and leaves its holes, which would fill the disk; how long the file is.
+fn copy_written(from: &File, to: &mut File) -> io::Result<u64> {
+    let length = from.metadata()?.len();
+    let mut end = 0;
+    while end < length {
+        let start = match seek(from, SeekFrom::Data(end)) {
+            Err(Errno::NXIO) => break,
+            other => other?,
+        };
+        end = seek(from, SeekFrom::Hole(start))?;
+        seek(from, SeekFrom::Start(start))?;
+        seek(&*to, SeekFrom::Start(start))?;
+        io::copy(&mut from.take(end - start), to)?;
+    }
+    to.set_len(length)?;
+    Ok(length)
 }
 
 /// Owner, permissions and times, in the order in which none undoes another.

@@ -229,3 +229,16 @@ fn a_caller_that_hangs_up_during_a_snapshot_leaves_the_sandbox_running_and_the_c
         assert_eq!((fs::read_dir(&copy).unwrap().count(), sandbox.sh("echo up").out.as_str()), (3000, "up\n"));
     });
 }
+
+#[test]
+fn a_snapshot_leaves_the_holes_of_files() {
+    each_mode(|cell| {
+        let sandbox = cell.sandbox("sbx_a");
+        assert_eq!(sandbox.sh("truncate -s 1G f; printf middle | dd of=f bs=1 seek=500000000 conv=notrunc 2>/dev/null").code, 0);
+        assert_eq!(cell.post(&sandbox.path("/snapshots/snp_1"), &json!({})).json(), json!({"bytes": 1 << 30}));
+        let copy = fs::metadata(cell.state().join("snapshots/snp_1/workspace/f")).unwrap();
+        assert!(std::os::unix::fs::MetadataExt::blocks(&copy) < 1000 && copy.len() == 1 << 30, "{copy:?}");
+        let second = cell.sandbox_with("sbx_b", &json!({"v": 1, "from_snapshot": "snp_1"}));
+        assert_eq!(second.sh("tail -c +500000001 f | head -c 6; tail -c 1 f | od -An -tx1").out, "middle 00\n");
+    });
+}
