@@ -1,14 +1,20 @@
 """One world for all rows; a row is judged by the oracle after its test, whatever the test asserts."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
+from .kit import rig
 from .kit.names import Names
 from .kit.oracle import Row
 from .kit.system import World, surroundings
 from .kit.system import world as make_world
 from .kit.upstreams import Internet
+
+# An ordinary user needs a user namespace for the rig, and the kernel gives none to a process with threads, so it has to be now.
+if os.geteuid() != 0:
+    rig.enter()
 
 
 @pytest.fixture(scope="session")
