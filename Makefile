@@ -18,7 +18,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: walkthrough
-walkthrough: ## build everything, run the seven steps and the rotation, and prove them (LIVE=1: the real services)
+walkthrough: ## build everything, run the seven steps and the rotation, and prove them (LIVE=1: the real services; DEVICE=1: by device flow)
 	@tools/walkthrough.sh
 
 .PHONY: test

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from openmiosa import AsyncMiosa, Miosa, Sandbox
+from openmiosa import AsyncMiosa, Miosa, MiosaError, Sandbox
 
 AGENT = Path(__file__).with_name("agent.py")
 HOSTS = ["api.github.com", "api.openai.com"]
@@ -313,4 +313,7 @@ def quote(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except MiosaError as error:
+        raise SystemExit(f"\nNOT SO: {error}") from None

@@ -71,13 +71,14 @@ class Run:
         """From the wheels to the table."""
         # egressd runs under an id of its own when root starts it, and passes through here to its journal.
         self.folder.chmod(0o711)
+        # What only a person can bring is asked for before anything takes time.
+        live_services = live.LiveServices() if os.environ.get("LIVE") == "1" else None
         self.progress("both wheels into an empty environment")
         system.install(self.wheels, ENVIRONMENT, ROOT / "requirements/dev.lock")
         self.progress(f"template with {' and '.join(system.PACKAGES)}")
         system.build_template(ENVIRONMENT, self.folder)
         # The values are made now: whatever file changed last before this moment cannot hold them.
-        live_services = os.environ.get("LIVE") == "1"
-        self.services = live.LiveServices() if live_services else services.StandInServices(self.folder, ROOT, system.free_port())
+        self.services = live_services or services.StandInServices(self.folder, ROOT, system.free_port())
         self.progress(f"{self.services.description}; openmiosa up")
         system.configure(self.folder, self.services.port, self.services.upstreams)
         outside = threading.Thread(target=self.services.run_agent_outside, args=(self.proof,), daemon=True)

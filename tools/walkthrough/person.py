@@ -8,11 +8,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlencode, urljoin, urlsplit
 
 AUTHORIZE = re.compile(r"https://github\.com/login/oauth/authorize\S+")
+DEVICE = re.compile(r"open (https://github\.com/login/device\S*) and enter (\S+)")
 PRESS_ENTER = re.compile(r"press Enter")
 
 
@@ -55,16 +57,19 @@ class Person:
                 self.process.wait()
 
     def _react(self, line: str) -> None:
-        address = AUTHORIZE.search(line)
-        if address and self.browser:
-            browser, page = self.browser, address[0]
-            # A browser is a program of its own: the walkthrough goes on printing meanwhile.
-            threading.Thread(target=self._guarded, args=(lambda: browser.consent(page), True), daemon=True).start()
+        if self.browser and (address := AUTHORIZE.search(line)):
+            self._in_browser(partial(self.browser.consent, address[0]))
+        elif self.browser and (device := DEVICE.search(line)):
+            self._in_browser(partial(self.browser.enter_code, device[1], device[2]))
         for pattern, action in self.reactions:
             if pattern.search(line):
                 self._guarded(action)
         if PRESS_ENTER.search(line):
             self._type("\n")
+
+    def _in_browser(self, action: Callable[[], None]) -> None:
+        # A browser is a program of its own: the walkthrough goes on printing meanwhile.
+        threading.Thread(target=self._guarded, args=(action, True), daemon=True).start()
 
     def _type(self, text: str) -> None:
         assert self.process
@@ -102,6 +107,14 @@ class Browser:
         callback = self._open("GET", answer.location)
         if callback.status != 200:
             raise RuntimeError(f"the callback answered {callback.status}: {callback.body[:300]}")
+
+    def enter_code(self, address: str, code: str) -> None:
+        """Open the page of the device flow and enter the code."""
+        form = _Form()
+        form.feed(self._open("GET", address).body)
+        answer = self._open("POST", urljoin(address, form.action), urlencode({**form.fields, "user_code": code}))
+        if answer.status != 200:
+            raise RuntimeError(f"the code was not taken: status {answer.status}")
 
     def _open(self, method: str, address: str, body: str | None = None) -> "_Page":
         parts = urlsplit(address)

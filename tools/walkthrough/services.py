@@ -1,6 +1,7 @@
 """The services of the demonstration: the stand-ins, with values made for this run."""
 
 import hashlib
+import os
 import secrets
 import sys
 import time
@@ -19,11 +20,11 @@ class StandInServices:
     """Stand-ins under the real names, two OpenAI keys, and a registered GitHub App."""
 
     description = "stand-ins for api.openai.com, api.github.com and github.com, real TLS under the real names"
-    arguments: tuple[str, ...] = ()
     short_lived = True
 
     def __init__(self, folder: Path, root: Path, port: int) -> None:
         self.port, self.root = port, root
+        self.arguments = ("--device",) if os.environ.get("DEVICE") == "1" else ()
         self.born = time.time()
         self.old, self.new = (f"sk-proj-{secrets.token_urlsafe(48)}" for _ in range(2))
         client_id, client_secret = f"Iv23li{secrets.token_hex(7)}", secrets.token_hex(20)
