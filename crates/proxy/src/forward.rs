@@ -102,6 +102,7 @@ async fn rounds(
             return Ok(*forwarded);
         }
         refreshed = true;
+        forwarded.exchange.refused(&connected);
         let replay = tokio::select! {
             biased;
             () = forwarded.exchange.cut.cancelled() => return Err(Refusal::cut()),

@@ -64,6 +64,19 @@ impl Live {
     }
 }
 
+impl Exchange {
+    /// The upstream has answered that these values are worth nothing: taking them back, which is what the server does with an account that
+    /// is refused for good, must not take that answer away as well. Policy cuts the exchange as before.
+    pub fn refused(&self, secrets: &[(Text, u64)]) {
+        let mut entries = self.live.entries.lock();
+        let Some(entry) = entries.get_mut(&self.id) else { return };
+        let worthless = |secret: &Text| secrets.iter().any(|(refused, _)| refused == secret);
+        let kept = |(secret, _): &(&Text, &Text)| !worthless(secret);
+        entry.bindings = entry.secrets.iter().zip(&entry.bindings).filter(kept).map(|(_, binding)| binding.clone()).collect();
+        entry.secrets.retain(|secret| !worthless(secret));
+    }
+}
+
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.live.entries.lock().remove(&self.id);

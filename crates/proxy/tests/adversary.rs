@@ -130,6 +130,29 @@ async fn v03_a_request_that_waits_for_a_refresh_is_cut_too() {
     assert_eq!(reply.expect("cut at once").expect("answered").status, 403);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_account_that_is_refused_for_good_still_shows_the_upstreams_401() {
+    let ca = TestCa::new();
+    let upstream = RecordingUpstream::start(&ca, &[OK], |_| Answer::text(401, "bad credentials")).await;
+    let world = World::start(&[("ok.test:443", upstream.addr)], &ca).await;
+    let sandbox =
+        world.sandbox(SnapshotBuilder::new(SANDBOX).bind_with("account", &placeholder(1), &[OK], json!({"connected": true}))).await;
+    world.lend("account", 1, "old").await.expect("lent");
+    let (release, held) = mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    world.link.on_refresh(move |_| {
+        let _ = held.lock().expect("one refresh").recv_timeout(Duration::from_secs(15));
+        json!({"result": "needs_reauth"})
+    });
+    let mut client = sandbox.client(OK).await;
+    let waiting = tokio::spawn(async move { client.get("/", &[("authorization", &format!("Bearer {}", placeholder(1)))]).await });
+    until("the refresh is asked for", || world.link.refreshes() == 1).await;
+    world.delete("/v1/leases/account").await;
+    drop(release);
+    let reply = timeout(SOON, waiting).await.expect("answered").expect("no panic");
+    assert_eq!((reply.status, reply.body.as_str()), (401, "bad credentials"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sandbox_that_was_never_ready_leaves_no_socket_behind() {
     let world = World::start(&[], &TestCa::new()).await;
