@@ -237,5 +237,6 @@ def _owner(peer: tuple[str, int]) -> int | None:
             for line in Path(f"/proc/{os.getpid()}/net/{table}").read_text().splitlines()[1:]:
                 fields = line.split()
                 if fields[1].endswith(port):
-                    return int(fields[7])
+                    # A socket that its process has closed already has no inode, and the table says user 0 of it.
+                    return int(fields[7]) if fields[9] != "0" else None
     return None
