@@ -9,6 +9,8 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 export OPENMIOSA_BIN_DIR ?= $(CARGO_TARGET_DIR)/release
 # Which toolchain is used is the machine's choice; nothing is downloaded behind its back.
 export RUSTUP_AUTO_INSTALL := 0
+# Where `make toolchains` puts Node.js and Go, on machines that have none of their own.
+export PATH := $(CURDIR)/build/toolchains/bin:$(PATH)
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 TESTS ?=
@@ -18,7 +20,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: walkthrough
-walkthrough: ## build everything, run the seven steps and the rotation, and prove them (LIVE=1: the real services; DEVICE=1: by device flow)
+walkthrough: ## build everything, run the seven steps and the rotation, and prove them (SDK=typescript or go; LIVE=1: real services; DEVICE=1: device flow)
 	@tools/walkthrough.sh
 
 .PHONY: test
@@ -47,6 +49,14 @@ hostcheck: ## say what this machine lacks, and the command that mends it
 .PHONY: host-setup
 host-setup: ## (sudo) let `cell` make user namespaces where Ubuntu's AppArmor forbids it; shows, asks, installs
 	@tools/host_setup.sh
+
+.PHONY: host-sdks
+host-sdks: host
+	@python3 -m tools.hostcheck --quiet --sdks
+
+.PHONY: toolchains
+toolchains: host ## put Node.js and Go into build/toolchains, where the machine has none
+	@tools/setup_toolchains.sh
 
 .PHONY: setup
 setup: host binaries ## make .venv and build the programs of the data plane

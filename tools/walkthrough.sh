@@ -1,8 +1,10 @@
 #!/bin/sh
-# Check the host, build what changed, then run the walkthrough. WHEELS=DIR uses wheels that are there already.
+# Check the host, build what changed, then run the walkthrough. WHEELS=DIR uses wheels that are there already; SDK=typescript or
+# SDK=go runs the program in that language.
 set -eu
 cd "$(dirname "$0")/.."
 started=$(date +%s)
+[ "${SDK:-python}" = python ] || python3 -m tools.hostcheck --quiet --no-build --sdks
 if [ -n "${WHEELS:-}" ]; then
     python3 -m tools.hostcheck --quiet --no-build
     tools/setup_python.sh
@@ -11,4 +13,4 @@ else
     [ -d dist ] && warm=warm || warm=cold
     "${MAKE:-make}" --no-print-directory dist
 fi
-exec .venv/bin/python -m tools.walkthrough --wheels "$WHEELS" --started "$started" --caches "${warm:-ready}"
+exec .venv/bin/python -m tools.walkthrough --wheels "$WHEELS" --started "$started" --caches "${warm:-ready}" --sdk "${SDK:-python}"

@@ -34,6 +34,14 @@ def test_an_old_compiler_is_named_with_the_version_that_is_needed(tmp_path: Path
     assert "at least 1.89" in done.stdout
 
 
+def test_an_old_node_is_named_with_what_brings_a_newer_one(tmp_path: Path) -> None:
+    (tmp_path / "node").write_text("#!/bin/sh\necho v18.19.0\n")
+    (tmp_path / "node").chmod(0o755)
+    done = hostcheck(f"{tmp_path}:{os.environ['PATH']}", "--no-build", "--sdks")
+    assert done.returncode == 1
+    assert "node: `make toolchains` puts Node.js and Go into build/" in done.stdout
+
+
 def test_one_screen_is_enough(tmp_path: Path) -> None:
     assert len(hostcheck(str(tmp_path)).stdout.splitlines()) <= 40
 

@@ -17,6 +17,7 @@ from tools.hostcheck import kernel
 
 KERNEL = (5, 13)
 RUST = (1, 89)
+NODE, GO = (20, 0), (1, 23)
 PYTHONS = ("python3.14", "python3.13", "python3.12", "python3.11", "python3")
 NEEDED, ADVISED = "needed", "advised"
 
@@ -53,6 +54,7 @@ def main() -> int:
     """Run the checks that were asked for."""
     parser = argparse.ArgumentParser(prog="python3 -m tools.hostcheck", description=__doc__)
     parser.add_argument("--no-build", action="store_true", help="leave out what only building needs")
+    parser.add_argument("--sdks", action="store_true", help="look for what the TypeScript and Go SDKs need, too")
     parser.add_argument("--quiet", action="store_true", help="print only when something is missing")
     arguments = parser.parse_args()
     report = Report()
@@ -62,6 +64,8 @@ def main() -> int:
     check_python(report)
     if not arguments.no_build:
         check_build_tools(report)
+    if arguments.sdks:
+        check_sdk_tools(report)
     if report.missing or not arguments.quiet:
         report.show()
     return 1 if report.missing else 0
@@ -142,6 +146,15 @@ def check_build_tools(report: Report) -> None:
         report.add(found >= RUST, name, answer or "not found", "{} (at least {}.{})".format(remedy, *RUST))
     free = shutil.disk_usage(".").free // 2**30
     report.add(free >= 6, "disk", "{} GiB free here".format(free), "building needs about 6 GiB", ADVISED)
+
+
+def check_sdk_tools(report: Report) -> None:
+    """What the SDKs of the other two languages are built and tested with."""
+    for name, arguments, wanted in (("node", "--version", NODE), ("npm", "--version", (9, 0)), ("go", "version", GO)):
+        answer = run([name, arguments]) if shutil.which(name) else ""
+        found = tuple(int(n) for n in re.findall(r"\d+", answer)[:2])
+        remedy = "`make toolchains` puts Node.js and Go into build/ for this folder alone (at least {}.{})".format(*wanted)
+        report.add(found >= wanted, name, answer or "not found", remedy)
 
 
 def run(command: list[str]) -> str:

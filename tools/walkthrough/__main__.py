@@ -1,4 +1,4 @@
-"""`make walkthrough`: everything around `examples/walkthrough.py`, and the proof.
+"""`make walkthrough`: everything around `examples/walkthrough.py` (or its twin in another language), and the proof.
 
 An empty environment with the wheels, stand-ins for the services (LIVE=1: the real ones), `openmiosa up` on a state folder
 and a port of its own, a person who types and clicks, and at the end the table. Nothing of it stays behind.
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tools.walkthrough import live, proof, services, system
 from tools.walkthrough.person import Person
+from tools.walkthrough.programs import PROGRAMS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENVIRONMENT = ROOT / "build/walkthrough/venv"
@@ -27,11 +28,12 @@ def main() -> int:
     parser.add_argument("--wheels", type=Path, required=True)
     parser.add_argument("--started", type=float, default=time.time(), help="when the whole command began, in seconds of the epoch")
     parser.add_argument("--caches", default="warm", help="what the build found: cold, warm, or ready (wheels were given)")
+    parser.add_argument("--sdk", choices=sorted(PROGRAMS), default="python", help="the language of the program that walks")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="openmiosa-walkthrough-"))
-    run = Run(folder, arguments.wheels.resolve())
+    run = Run(folder, arguments.wheels.resolve(), arguments.sdk)
     try:
         passed = run.all()
     except KeyboardInterrupt:
@@ -48,8 +50,9 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
     whole = time.time() - arguments.started
     build = run.began - arguments.started
-    print(f"\nwalkthrough: {'passed' if passed else 'FAILED'} in {whole:.0f} s ({arguments.caches}; {build:.0f} s of it building)")
-    if passed:
+    verdict = "passed" if passed else "FAILED"
+    print(f"\nwalkthrough in {arguments.sdk}: {verdict} in {whole:.0f} s ({arguments.caches}; {build:.0f} s of it building)")
+    if passed and arguments.sdk == "python":
         how_to_go_on()
     return 0 if passed else 1
 
@@ -57,8 +60,9 @@ def main() -> int:
 class Run:
     """One walkthrough with all that it needs."""
 
-    def __init__(self, folder: Path, wheels: Path) -> None:
+    def __init__(self, folder: Path, wheels: Path, sdk: str) -> None:
         self.folder, self.wheels = folder, wheels
+        self.program = PROGRAMS[sdk]
         self.began = time.time()
         self.services: services.StandInServices | live.LiveServices | None = None
         self.system: system.System | None = None
@@ -75,6 +79,7 @@ class Run:
         live_services = live.LiveServices() if os.environ.get("LIVE") == "1" else None
         self.progress("both wheels into an empty environment")
         system.install(self.wheels, ENVIRONMENT, ROOT / "requirements/dev.lock")
+        self.program.prepare()
         self.progress(f"template with {' and '.join(system.PACKAGES)}")
         system.build_template(ENVIRONMENT, self.folder)
         # The values are made now: whatever file changed last before this moment cannot hold them.
@@ -85,10 +90,10 @@ class Run:
         outside.start()
         self.system = system.start(ENVIRONMENT, self.folder, self.services.port)
         outside.join()
-        self.progress(f"examples/walkthrough.py against {self.system.base_url}")
+        self.progress(f"{self.program.source} against {self.system.base_url}")
         status = self._walk()
         troubles = "; ".join(self.person.troubles) if self.person else ""
-        self.proof.check(status == 0 and not troubles, "examples/walkthrough.py", f"exit status {status} {troubles}")
+        self.proof.check(status == 0 and not troubles, Path(self.program.source).name, f"exit status {status} {troubles}")
         if len(self.moments) > 1:
             proof.same_agent(self.proof, self.moments, self.refreshes if self.services.short_lived else None)
         self.services.prove(self.proof)
@@ -124,8 +129,10 @@ class Run:
             },
         )
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        # The command line of the wheels is found first: the second process of step 6 is `openmiosa audit tail`.
+        kept["PATH"] = f"{ENVIRONMENT / 'bin'}:{kept.get('PATH', os.defpath)}"
         environment = {**kept, "MIOSA_API_KEY": self.system.api_key, "MIOSA_BASE_URL": self.system.base_url}
-        command = [str(ENVIRONMENT / "bin/python"), "-u", str(ROOT / "examples/walkthrough.py"), *self.services.arguments]
+        command = [*self.program.command(ENVIRONMENT), *self.services.arguments]
         return self.person.run(command, environment, self.services.keys(), self.folder)
 
     def _note_the_agent(self) -> None:
