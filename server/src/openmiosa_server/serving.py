@@ -1,16 +1,14 @@
 """The public listener: uvicorn on a socket that was bound before anything else was started."""
 
-import asyncio
-import contextlib
 import ipaddress
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from .embedded import Embedded
 from .settings import ServerSettings
 
 _KEEP_ALIVE = 75  # seconds; the published clients drop idle connections after 60, and must be the first to do so
@@ -57,39 +55,15 @@ class Public:
             ssl_certfile=server.tls_cert,
             ssl_keyfile=server.tls_key,
         )
-        self._server = _Server(config)
-        self._task: asyncio.Task[None] | None = None
+        self._embedded = Embedded(config)
 
     async def start(self) -> None:
         """Serve; returns when connections are accepted, raises when they cannot be."""
-        self._task = asyncio.create_task(self._server.serve(sockets=[self._listener]))
-        up = asyncio.create_task(self._server.up.wait())
-        await asyncio.wait({self._task, up}, return_when=asyncio.FIRST_COMPLETED)
-        up.cancel()
-        if self._task.done():
-            self._task.result()
+        await self._embedded.start(self._listener)
 
     async def stop(self) -> None:
         """Answer what is in flight, at most for the drain time."""
-        self._server.should_exit = True
-        if self._task is not None:
-            await self._task
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.up = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then say so."""
-        await super().startup(sockets)
-        self.up.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Signals belong to main."""
-        yield
+        await self._embedded.stop()
 
 
 def hand_over(key: str) -> None:

@@ -17,9 +17,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..audit import Audit
+from ..embedded import Embedded
 from ..errors import BadRequest, OpenMiosaError, Unavailable
 from .publish import Publisher
-from .uvicorn_server import Embedded, protocol_for
+from .uvicorn_server import embedded, protocol_for
 
 # (sandbox, secret, version) -> ("refreshed" | "unchanged" | "needs_reauth" | "unavailable", version); connect sets it.
 Refresh = Callable[[str, str, int], Awaitable[tuple[str, int]]]
@@ -56,7 +57,7 @@ class LinkServer:
     async def start(self) -> None:
         """Bind and serve."""
         listener = _bind(self._path)
-        self._server = Embedded(self.app(), protocol_for(self._admits))
+        self._server = embedded(self.app(), protocol_for(self._admits))
         await self._server.start(listener)
 
     async def stop(self) -> None:
