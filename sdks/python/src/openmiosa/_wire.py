@@ -89,6 +89,15 @@ def failure(response: httpx2.Response) -> errors.MiosaError:
     return errors.api_error(response.status_code, body, response.headers)
 
 
+def object_of(text: str) -> dict[str, Any]:
+    """The JSON object of a frame; empty for whatever else a stream may carry."""
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
 def said_in_stream(text: str) -> errors.MiosaError:
     """The exception for an error that a stream ended with, or an answer held after its status was sent."""
     try:

@@ -8,8 +8,8 @@ from typing import Any
 
 from .. import _envelope, _local, _wire
 from ..errors import MiosaError, NotFoundError
-from ..models import FileInfo, FileTree
-from .transport import AsyncTransport
+from ..models import FileChange, FileInfo, FileTree
+from .transport import SILENCE_SECONDS, AsyncTransport
 
 WORKSPACE = "/workspace"
 # A request that carries files stays under this many bytes of them, unless one file alone is larger.
@@ -101,6 +101,14 @@ class AsyncFiles:
         with _local.whole_file(local) as write:
             async for chunk in self.read_stream(remote):
                 write(chunk)
+
+    async def watch(self, path: str = WORKSPACE) -> AsyncIterator[FileChange]:
+        """What happens to the files of a folder, as it happens; it never ends by itself."""
+        async with self._transport.events("GET", self._path("files", "watch"), params={"path": path}, timeout=SILENCE_SECONDS) as frames:
+            async for frame in frames:
+                said = _wire.object_of(frame.data)
+                if "event" in said and "path" in said:
+                    yield FileChange.from_json(said)
 
     def _path(self, *more: str) -> str:
         return _wire.path("sandboxes", self._sandbox, *more)

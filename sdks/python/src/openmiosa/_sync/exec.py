@@ -2,7 +2,6 @@
 """Commands in a sandbox: run to the end, streamed, or in the background."""
 
 import builtins
-import contextlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,10 +12,7 @@ import httpx2
 from .. import _envelope, _wire
 from ..errors import ConnectionLostError, WaitTimeoutError
 from ..models import ExecResult, OutputEvent, Process
-from .transport import Transport
-
-# The server says something at least every 20 s (blanks before an answer, comments in a stream); after this silence it is gone.
-SILENCE_SECONDS = 60.0
+from .transport import SILENCE_SECONDS, Transport
 
 Command = str | Sequence[str]
 
@@ -111,10 +107,9 @@ class Processes:
         """Its output line by line, until it ends."""
         with self._transport.events("GET", self._path(str(pid), "stream"), timeout=SILENCE_SECONDS) as frames:
             for frame in frames:
-                with contextlib.suppress(ValueError):
-                    said = json.loads(frame.data)
-                    if isinstance(said, dict) and "line" in said:
-                        yield str(said["line"])
+                said = _wire.object_of(frame.data)
+                if "line" in said:
+                    yield str(said["line"])
 
     def wait(self, pid: int, timeout: float = 300.0) -> Process:  # noqa: ASYNC109
         """Return when it has ended."""
@@ -140,12 +135,7 @@ def request_body(command: Command, **options: Any) -> dict[str, Any]:
 
 def output_event(frame: httpx2.ServerSentEvent) -> OutputEvent | None:
     """A frame of the stream as an event; None for what is neither output nor the end."""
-    try:
-        said = json.loads(frame.data)
-    except ValueError:
-        return None
-    if not isinstance(said, dict):
-        return None
+    said = _wire.object_of(frame.data)
     kind = said.get("type") or frame.event
     if kind == "exit":
         return OutputEvent("exit", exit_code=int(said.get("exit_code") or 0))

@@ -9,8 +9,8 @@ from typing import Any
 
 from .. import _envelope, _local, _wire
 from ..errors import MiosaError, NotFoundError
-from ..models import FileInfo, FileTree
-from .transport import Transport
+from ..models import FileChange, FileInfo, FileTree
+from .transport import SILENCE_SECONDS, Transport
 
 WORKSPACE = "/workspace"
 # A request that carries files stays under this many bytes of them, unless one file alone is larger.
@@ -102,6 +102,14 @@ class Files:
         with _local.whole_file(local) as write:
             for chunk in self.read_stream(remote):
                 write(chunk)
+
+    def watch(self, path: str = WORKSPACE) -> Iterator[FileChange]:
+        """What happens to the files of a folder, as it happens; it never ends by itself."""
+        with self._transport.events("GET", self._path("files", "watch"), params={"path": path}, timeout=SILENCE_SECONDS) as frames:
+            for frame in frames:
+                said = _wire.object_of(frame.data)
+                if "event" in said and "path" in said:
+                    yield FileChange.from_json(said)
 
     def _path(self, *more: str) -> str:
         return _wire.path("sandboxes", self._sandbox, *more)

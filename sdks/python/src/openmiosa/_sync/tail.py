@@ -2,7 +2,6 @@
 """Events as they happen: a stream that reconnects and goes on where it was, without gap or duplicate."""
 
 import contextlib
-import json
 import random
 import time
 from collections import OrderedDict
@@ -147,10 +146,7 @@ def may_pass(error: MiosaError) -> bool:
 
 def event_of(frame: httpx2.ServerSentEvent) -> Event | None:
     """The event of a frame; None for what else the stream carries, such as the sandbox's own life."""
-    try:
-        said = json.loads(frame.data)
-    except ValueError:
-        return None
-    if not isinstance(said, dict) or not str(said.get("id", "")).startswith("evt_") or "action" not in said:
+    said = _wire.object_of(frame.data)
+    if not str(said.get("id", "")).startswith("evt_") or "action" not in said:
         return None
     return Event.from_json(said)

@@ -12,6 +12,8 @@ from .. import _retry, _settings, _wire
 from ..errors import MiosaError, NotFoundError
 
 _UNSET: Any = object()
+# The server says something at least every 20 s (blanks before an answer, comments in a stream); after this silence it is gone.
+SILENCE_SECONDS = 60.0
 
 
 class Transport:
@@ -97,7 +99,8 @@ class Transport:
         for frame in httpx2.EventSource(response):
             if frame.event == "error":
                 raise _wire.said_in_stream(frame.data)
-            yield frame
+            if frame.data:  # Without data it is no event, by the standard of event streams.
+                yield frame
 
     def websocket(self, path: str, params: tuple[tuple[str, str], ...]) -> Any:
         """A WebSocket as a context manager of httpx2."""

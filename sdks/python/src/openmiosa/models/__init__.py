@@ -2,32 +2,38 @@
 
 from .event import Event, RequestTransforms, SecretTransforms, SecretUse
 from .execution import ExecResult, OutputEvent, Process, TerminalOutput
-from .files import FileInfo, FileTree
-from .key import ApiKey, Identity
+from .files import FileChange, FileInfo, FileTree
+from .key import AdminEntry, ApiKey, Identity, ScopedToken, Ticket
 from .policy import PendingHost, Policy, Rule, Suggestion
 from .record import Record
-from .sandbox import SandboxInfo, SnapshotInfo, Template
+from .sandbox import Preview, Readiness, ResourceContract, SandboxInfo, SnapshotInfo, Template, Variable
 from .secret import Binding, ConnectionInfo, ConnectionStatus, Provider, Secret
 
 __all__ = [
+    "AdminEntry",
     "ApiKey",
     "Binding",
     "ConnectionInfo",
     "ConnectionStatus",
     "Event",
     "ExecResult",
+    "FileChange",
     "FileInfo",
     "FileTree",
     "Identity",
     "OutputEvent",
     "PendingHost",
     "Policy",
+    "Preview",
     "Process",
     "Provider",
+    "Readiness",
     "Record",
     "RequestTransforms",
+    "ResourceContract",
     "Rule",
     "SandboxInfo",
+    "ScopedToken",
     "Secret",
     "SecretTransforms",
     "SecretUse",
@@ -35,4 +41,6 @@ __all__ = [
     "Suggestion",
     "Template",
     "TerminalOutput",
+    "Ticket",
+    "Variable",
 ]

@@ -58,11 +58,16 @@ class Event(Record):
     ended_as: str | None = None
     policy_id: str | None = None
     rule_id: str | None = None
+    policy_mode: str | None = None
+    revision: int | None = None
+    count: int = 1
     resource_id: str | None = None
     resource_type: str | None = None
     tenant_id: str | None = None
     external_user_id: str | None = None
     external_workspace_id: str | None = None
+    actor_id: str | None = None
+    mcp: Mapping[str, Any] | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -1,6 +1,6 @@
 """Records of commands and processes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -15,6 +15,9 @@ class ExecResult(Record):
     stdout: str = ""
     stderr: str = ""
     exit_code: int = 0
+    signal: str | None = None
+    timed_out: bool = False
+    truncated: bool = False
     duration_ms: float | None = None
 
     @property
@@ -50,10 +53,14 @@ class TerminalOutput:
 class Process(Record):
     """A process in the background of a sandbox."""
 
-    pid: int
+    pid: int = field(metadata={"wire": str})  # published clients want text there
+    id: str | None = None
     name: str | None = None
     command: str | None = None
     status: str | None = None
     exit_code: int | None = None
+    signal: str | None = None
+    timed_out: bool = False
+    duration_ms: float | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None

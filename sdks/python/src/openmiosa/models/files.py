@@ -14,8 +14,20 @@ class FileInfo(Record):
     name: str | None = None
     size: int = 0
     is_dir: bool = False
+    is_symlink: bool = False
     mode: str | None = None
     modified_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileChange(Record):
+    """Something that happened to a file or folder that is watched."""
+
+    event: str
+    path: str
+    old_path: str | None = None
+    is_dir: bool = False
+    size_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,9 @@
-"""Records of API keys and of who is asking."""
+"""Records of API keys, of who is asking, and of what was done with keys."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from .record import Record
 
@@ -39,3 +39,39 @@ class Identity(Record):
     key_id: str | None = None
     name: str | None = None
     scopes: tuple[str, ...] = ()
+    external_user_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScopedToken(Record):
+    """A token that was derived from a key for a short while; never in a repr."""
+
+    token: str = field(repr=False)
+    scopes: tuple[str, ...] = ()
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket(Record):
+    """Opens one event stream, once and soon: for a browser's EventSource, which can send no key."""
+
+    ticket: str = field(repr=False)
+    expires_in: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminEntry(Record):
+    """One administrative act, allowed or refused: who did what to which thing, from where."""
+
+    id: str
+    tenant_id: str | None = None
+    actor_id: str | None = None
+    actor_type: str | None = None
+    action: str = ""
+    outcome: str | None = None
+    resource_type: str | None = None
+    resource_id: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    ip_address: str | None = None
+    request_id: str | None = None
+    created_at: datetime | None = None

@@ -34,6 +34,7 @@ class Policy(Record):
     resource_id: str | None = None
     resource_type: str | None = None
     description: str | None = None
+    rules: tuple[Rule, ...] = ()
     allow_rules: tuple[Rule, ...] = ()
     deny_rules: tuple[Rule, ...] = ()
     locked_at: datetime | None = None
@@ -48,11 +49,13 @@ class Suggestion(Record):
     host: str
     port: int | None = None
     methods: tuple[str, ...] = ()
+    path_glob: str | None = None
     count: int = 0
     denied_count: int = 0
     first_seen: datetime | None = None
     last_seen: datetime | None = None
     reason: str | None = None
+    secret: str | None = None
     resource_id: str | None = None
     resource_type: str | None = None
 
@@ -64,7 +67,9 @@ class PendingHost(Record):
     host: str
     port: int | None = None
     methods: tuple[str, ...] = ()
+    path_glob: str | None = None
     count: int = 0
+    denied_count: int = 0
     first_seen: datetime | None = None
     last_seen: datetime | None = None
     reason: str | None = None

@@ -1,11 +1,11 @@
-"""How a typed record is read from JSON: by its annotations, kindly, with what it does not know kept aside."""
+"""How a typed record is read from JSON and written back: by its annotations, kindly, with what it does not know kept aside."""
 
 import functools
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
-from datetime import datetime
+from dataclasses import MISSING, Field, dataclass, field, fields
+from datetime import UTC, datetime
 from typing import Any, Self
 
 from ..errors import UnexpectedReplyError
@@ -18,6 +18,8 @@ class Record:
     """A frozen record of the API; fields that this version does not know are in `unknown`."""
 
     unknown: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    # Which fields came with a value: what was said is said again by `to_json`, also when it is the default.
+    given: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
 
     @classmethod
     def from_json(cls, body: object) -> Self:
@@ -29,7 +31,21 @@ class Record:
         for name in _required(cls):  # type: ignore[arg-type]
             if name not in known:
                 raise UnexpectedReplyError(f"a {cls.__name__} came without {name!r}")
-        return cls(**known, unknown={name: value for name, value in body.items() if name not in readers})
+        unknown = {name: value for name, value in body.items() if name not in readers}
+        return cls(**known, unknown=unknown, given=frozenset(known))
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as JSON has it, unknown fields included; what is null or was never said is left out."""
+        known = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in _OWN and self._says(one)}
+        spelling = _spellings(type(self))  # type: ignore[arg-type]
+        return {name: _plain(value, spelling.get(name, _as_is)) for name, value in known.items()} | dict(self.unknown)
+
+    def _says(self, one: Field[Any]) -> bool:
+        value = getattr(self, one.name)
+        return value is not None and (one.name in self.given or value != _default(one))
+
+
+_OWN = frozenset(("unknown", "given"))
 
 
 def _read(cls: type, name: str, read: Reader, value: Any) -> Any:
@@ -42,7 +58,7 @@ def _read(cls: type, name: str, read: Reader, value: Any) -> Any:
 @functools.cache
 def _readers(cls: type[Record]) -> dict[str, Reader]:
     hints = typing.get_type_hints(cls)
-    return {one.name: _reader(hints[one.name]) for one in fields(cls) if one.name != "unknown"}
+    return {one.name: _reader(hints[one.name]) for one in fields(cls) if one.name not in _OWN}
 
 
 @functools.cache
@@ -71,3 +87,23 @@ def _as_is(value: Any) -> Any:
 
 
 _PLAIN: dict[Any, Reader] = {datetime: _moment, int: int, float: float, bool: bool, str: str}
+
+
+def _default(one: Field[Any]) -> Any:
+    return one.default if one.default_factory is MISSING else one.default_factory()
+
+
+@functools.cache
+def _spellings(cls: type[Record]) -> dict[str, Reader]:
+    """Fields that the wire has in another type than the record, such as a number that travels as text."""
+    return {one.name: one.metadata["wire"] for one in fields(cls) if "wire" in one.metadata}
+
+
+def _plain(value: Any, spelling: Reader = _as_is) -> Any:
+    if isinstance(value, Record):
+        return value.to_json()
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return spelling(value)

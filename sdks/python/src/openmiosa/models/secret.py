@@ -13,6 +13,7 @@ class Binding(Record):
     """A secret exposed to a resource under a variable; the placeholder is what the sandbox sees."""
 
     id: str
+    tenant_id: str | None = None
     secret_id: str | None = None
     secret_name: str | None = None
     resource_id: str | None = None
@@ -28,6 +29,7 @@ class Secret(Record):
     """What may be known of a secret: everything but its value."""
 
     id: str
+    tenant_id: str | None = None
     name: str
     type: str = "api_key"
     scope: str | None = None
@@ -58,10 +60,13 @@ class Secret(Record):
 class Provider(Record):
     """An account provider that can be connected on this server."""
 
+    id: str | None = None
     name: str
     display_name: str | None = None
     scopes: tuple[str, ...] = ()
     flows: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    expose_as_env: str | None = None
     configured: bool = True
 
 
@@ -72,7 +77,9 @@ class ConnectionInfo(Record):
     state: str = field(repr=False)
     authorize_url: str | None = field(default=None, repr=False)
     provider: str | None = None
+    secret_id: str | None = None
     flow: str = "code"
+    redirect_uri: str | None = None
     verification_uri: str | None = None
     verification_uri_complete: str | None = None
     user_code: str | None = None
@@ -85,6 +92,8 @@ class ConnectionStatus(Record):
     """How far a consent is."""
 
     status: str = "pending"
+    state: str | None = field(default=None, repr=False)
+    provider: str | None = None
     secret_id: str | None = None
     error: str | None = None
     message: str | None = None
