@@ -38,20 +38,21 @@ def main() -> int:
         return BAD_CONFIGURATION
     logging.configure(settings.log.level, settings.log.format)
     try:
-        asyncio.run(serve(settings, places))
+        asyncio.run(serve(settings, places, asked.listen_fd))
     except (OpenMiosaError, OSError) as error:
         log.error("could_not_start", reason=str(error))
         return COULD_NOT_START
     return 0
 
 
-async def serve(settings: Settings, places: Places) -> None:
+async def serve(settings: Settings, places: Places, descriptor: int | None = None) -> None:
     """Wire, listen, wait for a signal, drain. What is entered last is left first."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        listener = stack.enter_context(serving.bind(settings.server))
+        bound = serving.bind(settings.server) if descriptor is None else serving.inherited(descriptor)
+        listener = stack.enter_context(bound)
         system = await System.build(settings, places, listener, stack)
         link = LinkServer(
             places.run / "link.sock",
@@ -90,6 +91,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--config", help="configuration file (default: openmiosa.toml in the state folder)")
     parser.add_argument("--state", help="state folder")
     parser.add_argument("--run-dir", help="folder of the sockets (default: run in the state folder)")
+    parser.add_argument("--listen-fd", type=int, help="descriptor of a bound socket to serve on, instead of server.bind")
     parser.add_argument("--peer-uid", type=int, action="append", default=[], help="user id of egressd, when it is not ours; repeatable")
     return parser.parse_args()
 

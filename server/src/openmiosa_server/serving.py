@@ -30,6 +30,13 @@ def bind(server: ServerSettings) -> socket.socket:
     return listener
 
 
+def inherited(descriptor: int) -> socket.socket:
+    """The bound socket that whoever started this server has handed it; its port was never free in between."""
+    listener = socket.socket(fileno=descriptor)
+    listener.setblocking(False)
+    return listener
+
+
 class Public:
     """Serves between `start` and `stop`."""
 

@@ -17,6 +17,7 @@ from ..errors import OpenMiosaError
 from ..templates import TemplateStore
 from ..templates.build import build
 from . import layout
+from .ephemeral import ephemeral
 from .programs import CouldNotStart, binary
 from .up import Request, say
 from .up import up as run_up
@@ -25,8 +26,16 @@ from .up import up as run_up
 def up(argv: list[str]) -> int:
     """Start server, egressd and cell, and keep them running until Ctrl-C."""
     parser = _parser("up", up.__doc__)
+    parser.add_argument(
+        "--ephemeral",
+        action="store_true",
+        help="for tests and other programs: a state folder and a port of its own, one line of JSON on stdout "
+        "(base_url, api_key, state) when it serves, and an end without traces when stdin closes",
+    )
     parser.add_argument("--context", default="local", help="name of the CLI context that the first start writes (default: local)")
     asked = parser.parse_args(argv)
+    if asked.ephemeral:
+        return _guarded(lambda: asyncio.run(ephemeral(asked.config)))
     return _guarded(lambda: asyncio.run(run_up(Request(asked.state, _config(asked), asked.context))))
 
 

@@ -38,6 +38,7 @@ class Program:
     env: dict[str, str] = field(default_factory=dict)
     configured_by_environment: bool = False
     uid: int | None = None
+    inherits: tuple[int, ...] = ()
     process: asyncio.subprocess.Process | None = None
     restarts: int = 0
 
@@ -53,6 +54,7 @@ class Program:
                 env={**(os.environ if self.configured_by_environment else _harmless(os.environ)), **self.env},
                 cwd="/",
                 start_new_session=True,
+                pass_fds=self.inherits,
                 **options,
             )
         await self._until_ready(patience)
@@ -117,13 +119,19 @@ def _how(status: int) -> str:
     return f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
 
 
-def programs(places: Layout, config: Path, base_url: str, bootstrap_key: Path, verify: str | bool = True) -> list[Program]:
-    """cell first (it waits for nobody), then egressd, then the server, which puts everything to both."""
+def programs(places: Layout, config: Path, base_url: str, verify: str | bool = True, listener: int | None = None) -> list[Program]:
+    """cell first (it waits for nobody), then egressd, then the server, which puts everything to both.
+
+    With `listener`, the descriptor of a bound socket, the server serves on that instead of binding its own.
+    """
     uid = egress_uid()
     run = str(places.run)
     peer = ["--egress-uid", str(uid)] if uid is not None else []
     server_peer = ["--peer-uid", str(os.geteuid())] if uid is not None else []
-    server_env = {"OPENMIOSA_BOOTSTRAP_KEY_FILE": str(bootstrap_key)}
+    server = [sys.executable, "-m", "openmiosa_server.main"]
+    inherited = (listener,) if listener is not None else ()
+    listen = ["--listen-fd", *map(str, inherited)] if inherited else []
+    server_env = {"OPENMIOSA_BOOTSTRAP_KEY_FILE": str(places.bootstrap_key)}
     if uid is not None:
         server_env["OPENMIOSA_LINK_PEER_UIDS"] = str(EGRESS_UID)
     return [
@@ -151,11 +159,12 @@ def programs(places: Layout, config: Path, base_url: str, bootstrap_key: Path, v
         ),
         Program(
             "server",
-            [sys.executable, "-m", "openmiosa_server.main", "--config", str(config), "--state", str(places.state), "--run-dir", run],
+            [*server, "--config", str(config), "--state", str(places.state), "--run-dir", run, *listen],
             places.log / "server.log",
             _answers_at(f"{base_url}/readyz", verify),
             env=server_env,
             configured_by_environment=True,
+            inherits=inherited,
         ),
     ]
 

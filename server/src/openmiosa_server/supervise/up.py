@@ -5,8 +5,9 @@ import contextlib
 import fcntl
 import os
 import signal
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import tomlkit
@@ -32,20 +33,21 @@ async def up(asked: Request) -> int:
     places = layout.layout(asked.state)
     settings = configuration.load(asked.config, places.state)
     layout.prepare(places)
-    with _alone(places):
+    with alone(places):
         for name in await end_leftovers(places):
             say(f"ended {name}, left behind by an earlier run")
         TemplateStore(places.templates, settings.sandboxes.default_template).prepare()
         write_egress_config(places, settings)
-        return await _run(places, asked.config, settings, asked.context)
+        # A key that an interrupted first start left unread is read by this one.
+        children = programs(places, asked.config, address(settings), verify(settings))
+        greeting = partial(greet, places, settings, address(settings), asked.context, places.bootstrap_key)
+        return await run(places, children, address(settings), greeting, stop=asyncio.Event(), say=say)
 
 
-async def _run(places: Layout, config: Path, settings: "configuration.Settings", name: str) -> int:
-    base_url = address(settings)
-    bootstrap = places.bootstrap_key
-    # A key that an interrupted first start left unread is read by this one.
-    children = programs(places, config, base_url, bootstrap, _verify(settings))
-    stop = asyncio.Event()
+async def run(
+    places: Layout, children: list[Program], base_url: str, greeting: Callable[[], None], *, stop: asyncio.Event, say: Callable[[str], None]
+) -> int:
+    """Start the programs, greet, keep them until a signal or `stop`, end them."""
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     watchers: list[asyncio.Task[None]] = []
@@ -54,7 +56,7 @@ async def _run(places: Layout, config: Path, settings: "configuration.Settings",
             await _unless(stop, child.start())
             remember(places, children, base_url)
         if not stop.is_set():
-            greet(places, settings, base_url, name, bootstrap)
+            greeting()
         watchers = [asyncio.create_task(child.keep(lambda: remember(places, children, base_url), say)) for child in children]
         await stop.wait()
         return 0
@@ -89,7 +91,7 @@ async def _end(children: list[Program], watchers: list[asyncio.Task[None]]) -> N
 
 
 @contextlib.contextmanager
-def _alone(places: Layout) -> Iterator[None]:
+def alone(places: Layout) -> Iterator[None]:
     """One `up` per state folder."""
     descriptor = os.open(places.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -126,7 +128,8 @@ def address(settings: "configuration.Settings") -> str:
     return f"{'https' if settings.server.tls_cert else 'http'}://{host}:{port}"
 
 
-def _verify(settings: "configuration.Settings") -> str | bool:
+def verify(settings: "configuration.Settings") -> bool:
+    """Whether the certificate of the server is checked when its readiness is asked."""
     # The server's own certificate may be for its public name alone; here only its readiness is asked, by address.
     return not settings.server.tls_cert
 
