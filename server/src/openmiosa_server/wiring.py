@@ -83,6 +83,7 @@ class System:
             cell,
             publisher,
             bindings=bindings,
+            vault=vault,
             network=network,
             authorities=Authorities(envelopes),
             templates=templates,

@@ -69,6 +69,16 @@ def test_a_destroyed_sandbox_takes_no_command_and_says_so(client: httpx2.Client,
     assert "destroyed" in answer.json()["message"]
 
 
+def test_a_name_is_free_again_when_the_sandbox_of_its_secret_is_gone(client: httpx2.Client, make: Any) -> None:
+    for _ in range(2):
+        box = make()
+        secret = {"name": "openai_key", "value": "sk-1", "expose_as_env": "OPENAI_API_KEY", "resource_id": box.id}
+        assert client.post("/egress/secrets", json=secret).status_code == 201
+        assert client.patch("/egress/secrets/openai_key", json={"value": "sk-2"}).status_code == 200
+        assert client.delete(f"/sandboxes/{box.id}").status_code == 204
+    assert client.get("/egress/secrets").json()["secrets"] == []
+
+
 def test_time_over_pauses_what_is_persistent_and_destroys_what_is_not(client: httpx2.Client, make: Any, system: System) -> None:
     kept, gone = make(timeout_sec=1), make(timeout_sec=1, persistent=False)
     system.wait(lambda: kept.state == "paused", "the persistent sandbox to be paused")

@@ -179,6 +179,21 @@ async def test_a_destroyed_sandbox_takes_no_secret(core, secret):
         await core.vault.set(principal, replace(secret, resource_id=sandbox))
 
 
+async def test_a_secret_ends_with_the_only_sandbox_that_has_it(core, secret):
+    principal = await core.tenant()
+    first, second = await core.sandbox(principal), await core.sandbox(principal)
+    alone = (await core.vault.set(principal, replace(secret, resource_id=first))).secret
+    shared = (await core.vault.set(principal, replace(secret, name="shared", resource_id=first))).secret
+    everywhere = (await core.vault.set(principal, replace(secret, name="everywhere"))).secret
+    await core.bindings.bind(principal, shared.id, second, "SHARED_KEY")
+    async with core.database.begin() as tx:
+        await core.vault.drop(tx, first)
+    assert {left.id for left in await core.vault.list(principal)} == {shared.id, everywhere.id}
+    async with core.database.read() as tx:
+        with pytest.raises(NotFound):
+            await core.vault.lend(tx, alone.id, "value")
+
+
 async def test_lists_honour_every_filter(core, secret):
     principal = await core.tenant()
     await core.vault.set(principal, secret)

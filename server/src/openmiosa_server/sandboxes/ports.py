@@ -33,6 +33,13 @@ class Binds(Protocol):
         """Delete the bindings of a sandbox that ends."""
 
 
+class Keeps(Protocol):
+    """The vault, as far as a sandbox's end needs it."""
+
+    async def drop(self, tx: AsyncConnection, sandbox_id: str) -> None:
+        """Destroy the secrets that only this sandbox had."""
+
+
 class Policies(Protocol):
     """The policy that every sandbox is born with."""
 

@@ -18,7 +18,7 @@ from . import names, sizes, store
 from .activity import Activity
 from .backends import Backend, Spec
 from .backends.local import NotRunning
-from .ports import Authorities, Authorizes, Binds, Policies, Publishes, Templates
+from .ports import Authorities, Authorizes, Binds, Keeps, Policies, Publishes, Templates
 from .states import require_move
 from .types import CreateSandbox, Sandbox, SandboxFilter, UpdateSandbox
 
@@ -50,6 +50,7 @@ class Sandboxes:
         publisher: Publishes,
         *,
         bindings: Binds,
+        vault: Keeps,
         network: Policies,
         authorities: Authorities,
         templates: Templates,
@@ -60,6 +61,7 @@ class Sandboxes:
         self._backend = backend
         self._publisher = publisher
         self._bindings = bindings
+        self._vault = vault
         self._network = network
         self._authorities = authorities
         self._templates = templates
@@ -151,7 +153,7 @@ class Sandboxes:
             return await store.find(tx, principal, sandbox.id)
 
     async def destroy(self, principal: Principal, key: str, *, request: RequestInfo | None = None) -> None:
-        """End it for good: processes, files, network, placeholders, authority."""
+        """End it for good: processes, files, network, placeholders, the secrets that only it had, authority."""
         sandbox = await self.lookup(principal, key, "sandboxes:write", "sandbox:sandbox:destroy", request)
         await self.destroy_found(sandbox, "destroyed by its owner")
 
@@ -338,6 +340,7 @@ class Sandboxes:
             log.warning("snapshot_not_withdrawn", sandbox=sandbox_id, reason=trouble.message)
 
     async def _forget(self, tx: Any, sandbox_id: str) -> None:
+        await self._vault.drop(tx, sandbox_id)
         await self._bindings.drop(tx, sandbox_id)
         await self._authorities.destroy(tx, sandbox_id)
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..db.clock import now
@@ -108,13 +108,21 @@ class Vault:
         async with self._database.begin() as tx:
             secret = await rows.find(tx, principal, id_or_name, await self._resource(tx, principal, resource_id))
             users = await self._binder.users(tx, secret.id)
-            await self._binder.forget(tx, secret.id)
-            await self._envelopes.destroy(tx, secret.id)
-            await tx.execute(delete(connections).where(connections.c.secret_id == secret.id))
-            await tx.execute(update(secrets).where(secrets.c.id == secret.id).values(deleted_at=now(), preview=None, updated_at=now()))
+            await self._destroy(tx, secret.id)
             await self._publisher.touch(tx, users)
         await self._publisher.withdraw_secret(secret.id, users)
         return secret
+
+    async def drop(self, tx: AsyncConnection, sandbox_id: str) -> None:
+        """Destroy the secrets that were set on a sandbox that ends; one that another sandbox has too stays.
+
+        What nobody can use any more shall not lie in the vault, be refreshed, or stand in the way of its name. The
+        caller withdraws the sandbox from the data plane.
+        """
+        own = select(secrets.c.id).where(secrets.c.resource_id == sandbox_id, secrets.c.deleted_at.is_(None))
+        for secret_id in (await tx.execute(own)).scalars().all():
+            if set(await self._binder.users(tx, secret_id)) <= {sandbox_id}:
+                await self._destroy(tx, secret_id)
 
     async def reserve(
         self,
@@ -162,6 +170,12 @@ class Vault:
     async def lend(self, tx: AsyncConnection, owner_id: str, purpose: str) -> tuple[int, SecretValue]:
         """The newest version and its value, for sealing or for its own provider."""
         return await self._envelopes.lend(tx, owner_id, purpose)
+
+    async def _destroy(self, tx: AsyncConnection, secret_id: str) -> None:
+        await self._binder.forget(tx, secret_id)
+        await self._envelopes.destroy(tx, secret_id)
+        await tx.execute(delete(connections).where(connections.c.secret_id == secret_id))
+        await tx.execute(update(secrets).where(secrets.c.id == secret_id).values(deleted_at=now(), preview=None, updated_at=now()))
 
     async def _change(self, tx: AsyncConnection, held: Secret, change: RotateSecret) -> None:
         row: dict[str, Any] = {"updated_at": now()}
