@@ -78,7 +78,7 @@ class Connect:
             name=provider.secret_name,
             type="oauth_connect",
             scope=vault_scope,
-            expose_as_env=given.expose_as_env,
+            expose_as_env=given.expose_as_env or provider.expose_as_env,
             allowed_hosts=provider.hosts,
             provider=provider.name,
             workspace_id=given.workspace_id,
