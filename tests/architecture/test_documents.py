@@ -24,6 +24,10 @@ DOCUMENTS = [
     "LICENSE",
     "docs/configuration.md",
     "docs/troubleshooting.md",
+    "docs/guides/ca-trust.md",
+    "docs/guides/connect-a-provider.md",
+    "docs/guides/lockdown.md",
+    "docs/guides/white-label.md",
     "docs/decisions/0001-two-of-the-programs-are-rust.md",
 ]
 

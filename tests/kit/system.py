@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +42,18 @@ MODES = ["audit_only", "enforce", "lockdown"]
 class World:
     """Everything that a test of the whole system needs, started once and shared."""
 
-    def __init__(self, settings: Mapping[str, Mapping[str, Any]] | None = None, static_hosts: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+        static_hosts: Mapping[str, str] | None = None,
+        authorities: Sequence[Path] = (),
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="openmiosa-world-"))
         os.chmod(self.folder, 0o711)
         # Names that were only asked for become rows soon, so that a test need not wait for ten seconds.
         self._settings = {"egress": {"dns_window_ms": 500}, **(settings or {})}
         self._static_hosts = static_hosts
+        self._authorities = authorities
         self._numbers = itertools.count(1)
 
     def start(self, internet: Internet, names: Names) -> "World":
@@ -55,7 +61,8 @@ class World:
         self.internet, self.names = internet, names
         authority = self.folder / "authority.pem"
         authority.write_bytes(internet.authority.pem)
-        self.system = System(self.folder / "state", extra_ca_files=[authority], static_hosts=self._static_hosts, settings=self._settings)
+        trusted = [authority, *self._authorities]
+        self.system = System(self.folder / "state", extra_ca_files=trusted, static_hosts=self._static_hosts, settings=self._settings)
         self.system.start()
         self.client = self.connect()
         return self

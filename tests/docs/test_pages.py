@@ -1,0 +1,71 @@
+"""Every block of the tutorial's and the guides' pages does what its page says."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from . import blocks
+from .place import PAGES, Place
+from .runner import Page
+from .sessions import Session
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is there before a page is read, and how many of its blocks are shown only."""
+
+    text: int = 0
+    before: Callable[[Place, Session], None] = lambda place, session: None
+
+
+READINGS = {
+    "guides/connect-a-provider.md": Reading(text=1),
+}
+
+
+def read_pages() -> list[str]:
+    """The pages whose blocks run."""
+    return sorted(path.relative_to(PAGES).as_posix() for folder in ("guides", "concepts") for path in (PAGES / folder).glob("*.md"))
+
+
+@pytest.mark.parametrize("name", read_pages())
+def test_every_block_of_the_page_does_what_the_page_says(name: str, place: Place, tmp_path: Path):
+    reading = READINGS.get(name, Reading())
+    session = Session(tmp_path, _variables(place, tmp_path), place.heard)
+    try:
+        reading.before(place, session)
+        page = Page(session)
+        for block in blocks.of(PAGES / name):
+            page.take(block)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{place.troubles}") from None
+    finally:
+        session.close()
+        for sandbox in place.world.client.sandboxes.list():
+            sandbox.destroy()
+    assert place.troubles == []
+    assert page.counts["text"] == reading.text, f"{name}: blocks that are shown and not run are named in READINGS, and are few"
+    print(f"{name}: {dict(page.counts)}")
+
+
+def test_there_are_pages():
+    assert len(read_pages()) >= 4
+    assert set(READINGS) <= set(read_pages())
+
+
+def _variables(place: Place, folder: Path) -> dict[str, str]:
+    """What a reader has in the environment: the key and the address of a server, and an OpenAI key."""
+    return {
+        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(folder),
+        "LANG": "C.UTF-8",
+        "MIOSA_API_KEY": place.world.system.api_key,
+        "MIOSA_BASE_URL": place.world.system.base_url,
+        "OPENMIOSA_CONTEXTS": str(folder / "contexts.json"),
+        "OPENAI_API_KEY": place.keys["old"],
+        "OPENAI_API_KEY_2": place.keys["new"],
+        "ACME_API_KEY": "acme-key-of-the-tests",
+    }
