@@ -92,7 +92,8 @@ def test_pytest_finds_the_fixtures_where_the_package_is_installed():
 def test_unused_fixtures_cost_no_client():
     code = "import sys, openmiosa.testing.plugin; print(sorted(name for name in sys.modules if name.startswith(('httpx', 'openmiosa'))))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == str(["openmiosa", "openmiosa._version", "openmiosa.errors", "openmiosa.testing", "openmiosa.testing.plugin"])
+    loaded = ["openmiosa", "openmiosa._version", "openmiosa.errors", "openmiosa.testing", "openmiosa.testing.plugin"]
+    assert done.stdout.strip() == str(loaded)
 
 
 def environment_without_the_server(folder: Path) -> Path:

@@ -5,8 +5,8 @@
 
 Needs a host that can run sandboxes (`openmiosa host`). Nothing of it outlives `stop()`.
 
-Users have `openmiosa.testing` instead, over `up --ephemeral`. This one is for tests of the system itself: it comes back on the state that it
-left, kills one program by its id, and looks into folders and sockets; a system that is gone with its starter allows none of that.
+Users have `openmiosa.testing` instead, over `up --ephemeral`. This one is for tests of the system itself: it comes back on the state that
+it left, kills one program by its id, and looks into folders and sockets; a system that is gone with its starter allows none of that.
 """
 
 import contextlib
