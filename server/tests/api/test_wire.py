@@ -149,3 +149,10 @@ async def test_ids_of_nothing_are_not_found_everywhere(api: Api) -> None:
     ):
         answer = await api.client.request("DELETE" if "bindings" in path else "GET", path)
         assert answer.status_code == 404, path
+
+
+async def test_the_document_of_the_api_is_served_without_a_key(api: Api) -> None:
+    answer = await api.client.get("/openapi.json", headers={"Authorization": ""})
+    document = answer.json()
+    assert (answer.status_code, document["openapi"], document["servers"][0]["url"]) == (200, "3.1.0", "/api/v1")
+    assert document["paths"]["/sandboxes"]["post"]["operationId"] == "sandboxes.create"

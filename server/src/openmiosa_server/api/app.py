@@ -1,6 +1,7 @@
 """The application: routers, failures, and the layer around them."""
 
 from collections.abc import Callable
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
@@ -8,6 +9,7 @@ from starlette.types import ASGIApp
 from . import (
     audit,
     computers,
+    document,
     exec,
     failures,
     files,
@@ -23,9 +25,9 @@ from . import (
     terminal,
 )
 from .context import Services
+from .document import BASE
 from .middleware import Edge
 
-BASE = "/api/v1"
 _ROUTERS = (
     network.router,  # before audit: its suggestions lie below /egress/audit/
     audit.router,
@@ -45,6 +47,20 @@ _ROUTERS = (
 )
 
 
+def routers(checks: dict[str, health.Check], metrics: Callable[[], tuple[bytes, str]], version: str) -> list[APIRouter]:
+    """Every route there is: those below /api/v1, the document of all of them among these, and the three at the root."""
+    api, root = APIRouter(prefix=BASE), health.router(checks, metrics, version)
+    for router in _ROUTERS:
+        api.include_router(router)
+    api.include_router(document.router(lambda: [*api.routes, *root.routes]))
+    return [api, root]
+
+
+def documented() -> dict[str, Any]:
+    """The API's document, without anything that runs."""
+    return document.describe([route for router in routers({}, lambda: (b"", ""), "") for route in router.routes])
+
+
 def build(
     services: Services,
     *,
@@ -54,13 +70,10 @@ def build(
     measured: Callable[[ASGIApp], ASGIApp],
     new_request_id: Callable[[], str],
 ) -> ASGIApp:
-    """Everything below /api/v1, the three routes at the root, and the edge around both."""
+    """All routes, failures, and the edge around them."""
     app = FastAPI(title="OpenMIOSA", version=version, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.services = services
     failures.install(app)
-    api = APIRouter(prefix=BASE)
-    for router in _ROUTERS:
-        api.include_router(router)
-    app.include_router(api)
-    app.include_router(health.router(checks, metrics, version))
+    for router in routers(checks, metrics, version):
+        app.include_router(router)
     return Edge(measured(app), new_request_id=new_request_id)

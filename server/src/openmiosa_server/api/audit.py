@@ -14,14 +14,19 @@ from ..errors import OpenMiosaError
 from . import sse
 from .answers import JSON, data, dump
 from .context import Asked, Caller, while_valid
+from .operation import operation, socket
 from .route import Route
+from .schemas.audit import Event as AuditEvent
+from .schemas.audit import Events, TailFrame
+from .schemas.common import One
 from .sockets import caller_of, refuse
 from .times import moment
 
-router = APIRouter(route_class=Route, tags=["audit"])
-sockets = APIRouter(tags=["audit"])
+router = APIRouter(route_class=Route)
+sockets = APIRouter()
 
 PROTOCOL = "miosa-egress-audit-v1"
+_FILES = {"application/x-ndjson": {"type": "string"}, "text/csv": {"type": "string"}}
 
 log = structlog.get_logger(__name__)
 
@@ -61,14 +66,19 @@ async def wanted(
 Filters = Annotated[EventFilter, Depends(wanted)]
 
 
-@router.get("/egress/audit")
+@router.get(
+    "/egress/audit", **operation("audit.list", Events, scope="audit:read", sdk=("sandbox.audit.list", "client.audit.list"), refuses=(404,))
+)
 async def listed(asked: Asked, filters: Filters) -> Response:
     """Events, oldest first; without `since` and cursor the newest."""
     page = await asked.services.audit.list(asked.principal, filters, **asked.who)
     return JSON({"events": page.events, "next_cursor": page.next_cursor})
 
 
-@router.get("/egress/audit/export")
+@router.get(
+    "/egress/audit/export",
+    **operation("audit.export", media=_FILES, scope="audit:read", sdk=("sandbox.audit.export", "client.audit.export"), refuses=(404,)),
+)
 async def export(asked: Asked, filters: Filters, form: Annotated[Literal["csv", "jsonl"], Query(alias="format")] = "jsonl") -> Response:
     """The same, all of it, as a file."""
     content = await asked.services.audit.export(asked.principal, filters, form, **asked.who)
@@ -76,46 +86,56 @@ async def export(asked: Asked, filters: Filters, form: Annotated[Literal["csv", 
     return StreamingResponse(content, media_type=kind, headers={"Content-Disposition": f'attachment; filename="audit.{form}"'})
 
 
-@router.get("/egress/audit/{event}")
+@router.get(
+    "/egress/audit/{event}", **operation("audit.get", One[AuditEvent], scope="audit:read", sdk=("sandbox.audit.get", "client.audit.get"))
+)
 async def get(asked: Asked, event: str) -> Response:
     """One event."""
     return data(await asked.services.audit.get(asked.principal, event, **asked.who))
 
 
-@router.get("/sandboxes/{key}/events")
-@router.get("/sandboxes/{key}/audit/stream")
+@router.get("/sandboxes/{key}/events", **operation("audit.tail_compat", stream=TailFrame, scope="audit:read", compat="audit.tail"))
+@router.get("/sandboxes/{key}/audit/stream", **operation("audit.tail", stream=TailFrame, scope="audit:read", sdk="sandbox.audit.tail"))
 async def tail(asked: Asked, key: str, request: Request, after: str | None = None) -> Response:
     """A sandbox's events as they happen; resumes after an event's id."""
     return await _tail(asked, key, after or request.headers.get("last-event-id"))
 
 
-@router.get("/events/stream")
+@router.get("/events/stream", **operation("audit.tail_all", stream=TailFrame, scope="audit:read", sdk="client.audit.tail", refuses=(404,)))
 async def tail_all(asked: Asked, request: Request, after: str | None = None) -> Response:
     """The tenant's."""
     return await _tail(asked, None, after or request.headers.get("last-event-id"))
 
 
 @sockets.websocket("/egress/audit/resource/{key}")
-async def tail_socket(socket: WebSocket, key: str, after: str | None = None) -> None:
+@socket(
+    "audit.tail_socket",
+    scope="audit:read",
+    compat="audit.tail",
+    query={"after": "Id of the last event seen."},
+    subprotocols=[PROTOCOL],
+    frame="Event",
+)
+async def tail_socket(client: WebSocket, key: str, after: str | None = None) -> None:
     """Flat JSON frames and nothing else: an envelope or a heartbeat decodes to an empty event in Go."""
-    asked = await caller_of(socket)
+    asked = await caller_of(client)
     if asked is None:
         return
     try:
         events = await asked.services.audit.tail(asked.principal, resource_id=key, after=after, **asked.who)
     except OpenMiosaError as error:
-        await refuse(socket, error)
+        await refuse(client, error)
         return
-    await socket.accept(subprotocol=PROTOCOL if PROTOCOL in socket.scope.get("subprotocols", []) else None)
-    sender = asyncio.create_task(_send(socket, events))
-    listener = asyncio.create_task(_until_gone(socket))
+    await client.accept(subprotocol=PROTOCOL if PROTOCOL in client.scope.get("subprotocols", []) else None)
+    sender = asyncio.create_task(_send(client, events))
+    listener = asyncio.create_task(_until_gone(client))
     guard = asyncio.create_task(asked.services.identity.until_invalid(asked.principal))
     await asyncio.wait((sender, listener, guard), return_when=asyncio.FIRST_COMPLETED)
     for task in (sender, listener, guard):
         task.cancel()
     await asyncio.gather(sender, listener, guard, return_exceptions=True)
-    if socket.client_state is WebSocketState.CONNECTED and socket.application_state is WebSocketState.CONNECTED:
-        await socket.close(1000)
+    if client.client_state is WebSocketState.CONNECTED and client.application_state is WebSocketState.CONNECTED:
+        await client.close(1000)
 
 
 async def _tail(asked: Caller, key: str | None, after: str | None) -> Response:

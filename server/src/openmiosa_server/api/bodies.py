@@ -2,8 +2,8 @@
 
 import difflib
 import json
-from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, TypeVar
 
 from fastapi import Depends, Request
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -30,18 +30,30 @@ class Body(BaseModel):
         return frozenset()
 
 
+def example(content: dict[str, Any]) -> ConfigDict:
+    """For a body's `model_config`: one that is accepted, shown by the document and sent by its tests."""
+    return ConfigDict(json_schema_extra={"examples": [content]})
+
+
 Model = TypeVar("Model", bound=Body)
 
 
+class Reader(Generic[Model]):
+    """Reads bodies of one model; the API's document asks it which."""
+
+    def __init__(self, model: type[Model], limit: int | Callable[[Request], int]) -> None:
+        self.model = model
+        self._limit = limit
+
+    async def __call__(self, request: Request) -> Model:
+        """The request's body; a missing one is an empty object."""
+        most = self._limit if isinstance(self._limit, int) else self._limit(request)
+        return parsed(self.model, await raw(request, most))
+
+
 def body(model: type[Model], *, limit: int | Callable[[Request], int] = JSON_LIMIT) -> Any:
-    """A dependency that gives the request's body as a model; a missing body is an empty object."""
-
-    async def read(request: Request) -> Model:
-        most = limit if isinstance(limit, int) else limit(request)
-        return parsed(model, await raw(request, most))
-
-    dependency: Callable[[Request], Coroutine[Any, Any, Model]] = read
-    return Depends(dependency)
+    """A dependency that gives the request's body as a model."""
+    return Depends(Reader(model, limit))
 
 
 async def raw(request: Request, limit: int = JSON_LIMIT) -> bytes:

@@ -11,19 +11,24 @@ from ..errors import Invalid
 from ..sandboxes import Command, Running
 from . import sse
 from .answers import JSON, data, nothing
-from .bodies import Body, body
+from .bodies import Body, body, example
 from .context import Asked, while_valid
 from .lines import Lines
+from .operation import operation
 from .padded import Padded
 from .route import Route
+from .schemas.common import Many, One
+from .schemas.exec import CommandResult, ExecFrame, Killed, Logs, LogText, Process, Result
 
-router = APIRouter(prefix="/sandboxes/{key}", route_class=Route, tags=["exec"])
+router = APIRouter(prefix="/sandboxes/{key}", route_class=Route)
 
 _LONGEST_COMMAND = 600
 
 
-class Exec(Body):
+class ExecRun(Body):
     """A command and its surroundings."""
+
+    model_config = example({"command": "python3 agent.py", "cwd": "/workspace", "timeout": 60})
 
     command: str | list[str] | None = None
     args: list[str] | None = None
@@ -61,8 +66,8 @@ class Exec(Body):
         )
 
 
-@router.post("/exec")
-async def run(asked: Asked, key: str, given: Annotated[Exec, body(Exec)]) -> Response:
+@router.post("/exec", **operation("exec.run", One[Result], scope="sandboxes:write", sdk=("sandbox.exec", "sandbox.exec.run")))
+async def run(asked: Asked, key: str, given: Annotated[ExecRun, body(ExecRun)]) -> Response:
     """Run to the end; a command that fails is an answer with its exit code, not an error."""
     running = await asked.services.execution.start(asked.principal, key, given.wanted(), **asked.who)
 
@@ -72,15 +77,15 @@ async def run(asked: Asked, key: str, given: Annotated[Exec, body(Exec)]) -> Res
     return Padded(work())
 
 
-@router.post("/exec/stream")
-async def stream(asked: Asked, key: str, given: Annotated[Exec, body(Exec)]) -> Response:
+@router.post("/exec/stream", **operation("exec.stream", stream=ExecFrame, scope="sandboxes:write", sdk="sandbox.exec.stream"))
+async def stream(asked: Asked, key: str, given: Annotated[ExecRun, body(ExecRun)]) -> Response:
     """Run, line by line; the client's leaving kills it."""
     running = await asked.services.execution.start(asked.principal, key, given.wanted(), **asked.who)
     return sse.stream(while_valid(asked, _frames(asked, running)))
 
 
-@router.post("/commands")
-async def command(asked: Asked, key: str, given: Annotated[Exec, body(Exec)]) -> Response:
+@router.post("/commands", **operation("commands.run", One[CommandResult], scope="sandboxes:write", compat="exec.run"))
+async def command(asked: Asked, key: str, given: Annotated[ExecRun, body(ExecRun)]) -> Response:
     """Run to the end within ten minutes, or (detached) in the background."""
     wanted = given.wanted()
     if wanted.timeout is not None and wanted.timeout > _LONGEST_COMMAND:
@@ -95,59 +100,61 @@ async def command(asked: Asked, key: str, given: Annotated[Exec, body(Exec)]) ->
     return Padded(work())
 
 
-@router.post("/processes", status_code=201)
-async def start(asked: Asked, key: str, given: Annotated[Exec, body(Exec)]) -> Response:
+@router.post("/processes", **operation("processes.start", Process, scope="sandboxes:write", sdk="sandbox.processes.start", status=201))
+async def start(asked: Asked, key: str, given: Annotated[ExecRun, body(ExecRun)]) -> Response:
     """Start in the background."""
     running = await asked.services.execution.start(asked.principal, key, given.wanted(), **asked.who)
     return JSON(described(running), status_code=201)
 
 
-@router.get("/processes")
-@router.get("/commands")
+@router.get("/processes", **operation("processes.list", Many[Process], scope="sandboxes:read", sdk="sandbox.processes.list"))
+@router.get("/commands", **operation("commands.list", Many[Process], scope="sandboxes:read", compat="processes.list"))
 async def listed(asked: Asked, key: str) -> Response:
     """What was started, oldest first."""
     return data([described(running) for running in await asked.services.execution.processes(asked.principal, key, **asked.who)])
 
 
-@router.get("/processes/{process}")
+@router.get("/processes/{process}", **operation("processes.get", Process, scope="sandboxes:read", sdk="sandbox.processes.get"))
 async def get(asked: Asked, key: str, process: str) -> Response:
     """One process."""
     return JSON(described(await asked.services.execution.process(asked.principal, key, process, **asked.who)))
 
 
-@router.get("/commands/{process}")
+@router.get("/commands/{process}", **operation("commands.get", One[Process], scope="sandboxes:read", compat="processes.get"))
 async def get_command(asked: Asked, key: str, process: str) -> Response:
     """One command."""
     return data(described(await asked.services.execution.process(asked.principal, key, process, **asked.who)))
 
 
-@router.delete("/processes/{process}")
+@router.delete("/processes/{process}", **operation("processes.stop", scope="sandboxes:write", sdk="sandbox.processes.stop", status=204))
 async def stop(asked: Asked, key: str, process: str) -> Response:
     """TERM, and KILL after five seconds."""
     await _stop(asked, key, process)
     return nothing()
 
 
-@router.post("/commands/{process}/kill")
+@router.post("/commands/{process}/kill", **operation("commands.kill", One[Killed], scope="sandboxes:write", compat="processes.stop"))
 async def kill(asked: Asked, key: str, process: str) -> Response:
     """The same under its other name."""
     await _stop(asked, key, process)
     return data({"pid": process, "status": "exited"})
 
 
-@router.get("/processes/{process}/logs")
+@router.get("/processes/{process}/logs", **operation("processes.logs", LogText, scope="sandboxes:read", sdk="sandbox.processes.logs"))
 async def logs(asked: Asked, key: str, process: str, tail: Annotated[int, Query(ge=1, le=100_000)] = 200) -> Response:
     """The last lines as one JSON string."""
     return JSON(await _logs(asked, key, process, tail))
 
 
-@router.get("/commands/{process}/logs")
+@router.get("/commands/{process}/logs", **operation("commands.logs", One[Logs], scope="sandboxes:read", compat="processes.logs"))
 async def command_logs(asked: Asked, key: str, process: str, tail: Annotated[int, Query(ge=1, le=100_000)] = 200) -> Response:
     """The same, in an envelope."""
     return data({"logs": await _logs(asked, key, process, tail)})
 
 
-@router.get("/processes/{process}/stream")
+@router.get(
+    "/processes/{process}/stream", **operation("processes.stream", stream=ExecFrame, scope="sandboxes:read", sdk="sandbox.processes.stream")
+)
 async def follow(asked: Asked, key: str, process: str) -> Response:
     """Follow a process; leaving lets it run."""
     running = await asked.services.execution.process(asked.principal, key, process, **asked.who)

@@ -8,16 +8,22 @@ from starlette.responses import Response
 
 from ..identity import AdminFilter
 from .answers import JSON, data, nothing
-from .bodies import Body, body
+from .bodies import Body, body, example
 from .context import Asked
+from .operation import operation
 from .route import Route
+from .schemas.audit import AdminLog
+from .schemas.common import Many, One
+from .schemas.keys import ApiKey, NewApiKey, Whoami
 from .times import Moment, moment
 
-router = APIRouter(route_class=Route, tags=["keys"])
+router = APIRouter(route_class=Route)
 
 
-class Create(Body):
+class ApiKeyCreate(Body):
     """A key to make; without scopes it has its maker's."""
+
+    model_config = example({"name": "ci", "scopes": ["sandboxes:read", "audit:read"]})
 
     name: str
     scopes: list[str] | None = None
@@ -25,8 +31,10 @@ class Create(Body):
     external_user_id: str | None = Field(default=None, max_length=255)
 
 
-class Scoped(Body):
+class ApiKeyScoped(Body):
     """A key for one external user."""
+
+    model_config = example({"external_user_id": "user-42", "scopes": ["sandboxes:read"]})
 
     external_user_id: str = Field(min_length=1, max_length=255)
     scopes: list[str] | None = None
@@ -34,38 +42,41 @@ class Scoped(Body):
     name: str | None = None
 
 
-@router.post("/api-keys", status_code=201)
-async def create(asked: Asked, given: Annotated[Create, body(Create)]) -> Response:
+@router.post("/api-keys", **operation("api_keys.create", One[NewApiKey], scope="keys:write", sdk="client.api_keys.create", status=201))
+async def create(asked: Asked, given: Annotated[ApiKeyCreate, body(ApiKeyCreate)]) -> Response:
     """The only answer that ever holds the key."""
     return await _create(asked, given.name, given)
 
 
-@router.post("/api-keys/scoped", status_code=201)
-async def create_scoped(asked: Asked, given: Annotated[Scoped, body(Scoped)]) -> Response:
+@router.post(
+    "/api-keys/scoped",
+    **operation("api_keys.create_scoped", One[NewApiKey], scope="keys:write", sdk="client.api_keys.create_scoped", status=201),
+)
+async def create_scoped(asked: Asked, given: Annotated[ApiKeyScoped, body(ApiKeyScoped)]) -> Response:
     """A key that sees one external user's sandboxes and nothing else."""
     return await _create(asked, given.name or f"user {given.external_user_id}"[:255], given)
 
 
-@router.get("/api-keys")
+@router.get("/api-keys", **operation("api_keys.list", Many[ApiKey], scope="keys:read", sdk="client.api_keys.list"))
 async def listed(asked: Asked) -> Response:
     """Living keys, without the keys."""
     return data([key.view() for key in await asked.services.identity.list_keys(asked.principal, **asked.who)])
 
 
-@router.get("/api-keys/{key}")
-async def get(asked: Asked, key: str) -> Response:
+@router.get("/api-keys/{api_key}", **operation("api_keys.get", One[ApiKey], scope="keys:read", sdk="client.api_keys.get"))
+async def get(asked: Asked, api_key: str) -> Response:
     """One key."""
-    return data((await asked.services.identity.get_key(asked.principal, key, **asked.who)).view())
+    return data((await asked.services.identity.get_key(asked.principal, api_key, **asked.who)).view())
 
 
-@router.delete("/api-keys/{key}")
-async def delete(asked: Asked, key: str) -> Response:
+@router.delete("/api-keys/{api_key}", **operation("api_keys.delete", scope="keys:write", sdk="client.api_keys.delete", status=204))
+async def delete(asked: Asked, api_key: str) -> Response:
     """Revoke at once."""
-    await asked.services.identity.delete_key(asked.principal, key, **asked.who)
+    await asked.services.identity.delete_key(asked.principal, api_key, **asked.who)
     return nothing()
 
 
-@router.get("/whoami")
+@router.get("/whoami", **operation("identity.whoami", One[Whoami], scope=None, sdk="client.whoami"))
 async def whoami(asked: Asked) -> Response:
     """Whose key this is."""
     principal = asked.principal
@@ -73,7 +84,7 @@ async def whoami(asked: Asked) -> Response:
     return data({**said, "external_user_id": principal.external_user_id})
 
 
-@router.get("/audit-log")
+@router.get("/audit-log", **operation("admin_log.list", AdminLog, scope="audit:read", sdk="client.admin_log.list"))
 async def audit_log(
     asked: Asked,
     *,
@@ -104,7 +115,7 @@ async def audit_log(
     return JSON({"data": shown, "meta": {"total": None, "page": None, "per_page": limit}, "next_cursor": following})
 
 
-async def _create(asked: Asked, name: str, given: Create | Scoped) -> Response:
+async def _create(asked: Asked, name: str, given: ApiKeyCreate | ApiKeyScoped) -> Response:
     scopes = None if given.scopes is None else tuple(given.scopes)
     made = await asked.services.identity.create_key(
         asked.principal, name, scopes, expires_at=given.expires_at, external_user_id=given.external_user_id, **asked.who

@@ -15,6 +15,7 @@ from .answers import JSON
 from .bodies import raw
 from .context import authenticated, bearer, services
 from .failures import answer
+from .operation import HINT
 from .padded import Padded
 
 MUTATIONS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -24,7 +25,16 @@ _LARGE = 2**27  # the route's own limit is lower; this only bounds what is read 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-class Route(APIRoute):
+class Documented(APIRoute):
+    """A route that says what it is, or is not made."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **about: Any) -> None:
+        if about.get("operation_id") is None:
+            raise TypeError(f"{endpoint.__module__}.{endpoint.__name__} at {path!r}: {HINT}")
+        super().__init__(path, endpoint, **about)
+
+
+class Route(Documented):
     """The class of all routes below /api/v1."""
 
     def get_route_handler(self) -> Handler:
@@ -40,8 +50,11 @@ class Route(APIRoute):
         return handled
 
 
-class OpenRoute(APIRoute):
-    """Routes without a key: the OAuth callback, which is authorised by its state."""
+class OpenRoute(Documented):
+    """Routes without a key: the OAuth callback, which is authorised by its state; probes; the API's document."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **about: Any) -> None:
+        super().__init__(path, endpoint, **{**about, "openapi_extra": {**(about.get("openapi_extra") or {}), "x-open": True}})
 
 
 async def _once(request: Request, handle: Handler) -> Response:

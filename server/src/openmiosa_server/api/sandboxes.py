@@ -11,11 +11,14 @@ from ..errors import Invalid
 from ..sandboxes import CreateSandbox, SandboxFilter, UpdateSandbox
 from . import sse
 from .answers import data, nothing
-from .bodies import Body, body
+from .bodies import Body, body, example
 from .context import Asked
+from .operation import operation
 from .route import Route
+from .schemas.common import Many, One
+from .schemas.sandboxes import Readiness, ReadinessFrame, Sandbox, Usage, VariablesAnswer
 
-router = APIRouter(prefix="/sandboxes", route_class=Route, tags=["sandboxes"])
+router = APIRouter(prefix="/sandboxes", route_class=Route)
 
 # What the published clients may send and what this system has no use for.
 _ELSEWHERE = frozenset(
@@ -58,8 +61,10 @@ _ELSEWHERE = frozenset(
 _COMPONENTS = ("command_agent", "process_control", "resource_contract", "clock", "identity", "durability", "filesystem", "internal_probe")
 
 
-class Create(Body):
+class SandboxCreate(Body):
     """What a sandbox is asked for."""
+
+    model_config = example({"name": "agent", "size": "small", "env": {"MODE": "draft"}, "tags": ["demo"], "timeout_sec": 3600})
 
     template_id: str | None = Field(default=None, max_length=255)
     image: str | None = Field(default=None, max_length=255)
@@ -113,8 +118,10 @@ class Create(Body):
         )
 
 
-class Update(Body):
+class SandboxUpdate(Body):
     """What changes."""
+
+    model_config = example({"tags": ["demo"], "metadata": {"team": "support"}})
 
     name: str | None = None
     slug: str | None = Field(default=None, min_length=1, max_length=255)
@@ -125,19 +132,23 @@ class Update(Body):
     idle_timeout_sec: int | None = Field(default=None, ge=0)
 
 
-class Extend(Body):
+class SandboxExtend(Body):
     """How long from now."""
+
+    model_config = example({"timeout_sec": 3600})
 
     timeout_sec: int
 
 
-class Tags(Body):
+class SandboxTags(Body):
     """The new tags."""
+
+    model_config = example({"tags": ["demo"]})
 
     tags: list[str]
 
 
-class Variable(Body):
+class EnvVariable(Body):
     """One variable."""
 
     key: str
@@ -145,20 +156,22 @@ class Variable(Body):
     encrypted: bool | None = None
 
 
-class Variables(Body):
+class EnvSet(Body):
     """The variables of a sandbox, replaced as a whole."""
 
-    vars: list[Variable]
+    model_config = example({"vars": [{"key": "MODE", "value": "draft"}]})
+
+    vars: list[EnvVariable]
 
 
-@router.post("", status_code=201)
-async def create(asked: Asked, given: Annotated[Create, body(Create)]) -> Response:
+@router.post("", **operation("sandboxes.create", One[Sandbox], scope="sandboxes:write", sdk="client.sandboxes.create", status=201))
+async def create(asked: Asked, given: Annotated[SandboxCreate, body(SandboxCreate)]) -> Response:
     """Create a sandbox; it is running when this answers."""
     sandbox = await asked.services.sandboxes.create(asked.principal, given.wanted(), **asked.who)
     return data(sandbox.view(), status=201)
 
 
-@router.get("")
+@router.get("", **operation("sandboxes.list", Many[Sandbox], scope="sandboxes:read", sdk="client.sandboxes.list"))
 async def listed(
     asked: Asked,
     *,
@@ -182,20 +195,22 @@ async def listed(
     return data([sandbox.view() for sandbox in found])
 
 
-@router.get("/by-name/{name:path}")
+@router.get(
+    "/by-name/{name:path}", **operation("sandboxes.get_by_name", One[Sandbox], scope="sandboxes:read", sdk="client.sandboxes.get_by_name")
+)
 async def by_name(asked: Asked, name: str) -> Response:
     """A living sandbox by its name; 404 tells `get_or_create` to create it."""
     return data((await asked.services.sandboxes.by_name(asked.principal, name, **asked.who)).view())
 
 
-@router.get("/{key}")
+@router.get("/{key}", **operation("sandboxes.get", One[Sandbox], scope="sandboxes:read", sdk=("client.sandboxes.get", "sandbox.refresh")))
 async def get(asked: Asked, key: str) -> Response:
     """One sandbox by id or name."""
     return data((await asked.services.sandboxes.get(asked.principal, key, **asked.who)).view())
 
 
-@router.patch("/{key}")
-async def update(asked: Asked, key: str, given: Annotated[Update, body(Update)]) -> Response:
+@router.patch("/{key}", **operation("sandboxes.update", One[Sandbox], scope="sandboxes:write", sdk="sandbox.update"))
+async def update(asked: Asked, key: str, given: Annotated[SandboxUpdate, body(SandboxUpdate)]) -> Response:
     """Change its description and timeouts."""
     change = UpdateSandbox(
         name=given.name,
@@ -209,14 +224,16 @@ async def update(asked: Asked, key: str, given: Annotated[Update, body(Update)])
     return data((await asked.services.sandboxes.update(asked.principal, key, change, **asked.who)).view())
 
 
-@router.patch("/{key}/tags")
-async def tag(asked: Asked, key: str, given: Annotated[Tags, body(Tags)]) -> Response:
+@router.patch("/{key}/tags", **operation("sandboxes.set_tags", One[Sandbox], scope="sandboxes:write", sdk="sandbox.set_tags"))
+async def tag(asked: Asked, key: str, given: Annotated[SandboxTags, body(SandboxTags)]) -> Response:
     """Replace its tags."""
     change = UpdateSandbox(tags=tuple(given.tags))
     return data((await asked.services.sandboxes.update(asked.principal, key, change, **asked.who)).view())
 
 
-@router.delete("/{key}")
+@router.delete(
+    "/{key}", **operation("sandboxes.delete", scope="sandboxes:write", sdk=("client.sandboxes.delete", "sandbox.destroy"), status=204)
+)
 async def destroy(asked: Asked, key: str) -> Response:
     """End it for good."""
     sandbox = await asked.services.sandboxes.get(asked.principal, key, **asked.who)
@@ -225,37 +242,40 @@ async def destroy(asked: Asked, key: str) -> Response:
     return nothing()
 
 
-@router.post("/{key}/pause")
+@router.post("/{key}/pause", **operation("sandboxes.pause", One[Sandbox], scope="sandboxes:write", sdk="sandbox.pause"))
 async def pause(asked: Asked, key: str) -> Response:
     """Freeze it."""
     return data((await asked.services.sandboxes.pause(asked.principal, key, **asked.who)).view())
 
 
-@router.post("/{key}/stop")
+@router.post("/{key}/stop", **operation("sandboxes.stop", One[Sandbox], scope="sandboxes:write", sdk="sandbox.stop"))
 async def stop(asked: Asked, key: str) -> Response:
     """The published clients resume only what is `paused`, so that is what stopping does."""
     return data((await asked.services.sandboxes.pause(asked.principal, key, **asked.who)).view())
 
 
-@router.post("/{key}/resume")
+@router.post("/{key}/resume", **operation("sandboxes.resume", One[Sandbox], scope="sandboxes:write", sdk="sandbox.resume"))
 async def resume(asked: Asked, key: str) -> Response:
     """Let it run again."""
     return data((await asked.services.sandboxes.resume(asked.principal, key, **asked.who)).view())
 
 
-@router.post("/{key}/extend")
-async def extend(asked: Asked, key: str, given: Annotated[Extend, body(Extend)]) -> Response:
+@router.post("/{key}/extend", **operation("sandboxes.extend", One[Sandbox], scope="sandboxes:write", sdk="sandbox.extend"))
+async def extend(asked: Asked, key: str, given: Annotated[SandboxExtend, body(SandboxExtend)]) -> Response:
     """More time."""
     return data((await asked.services.sandboxes.extend(asked.principal, key, given.timeout_sec, **asked.who)).view())
 
 
-@router.get("/{key}/readiness")
+@router.get("/{key}/readiness", **operation("sandboxes.readiness", One[Readiness], scope="sandboxes:read", sdk="sandbox.readiness"))
 async def readiness(asked: Asked, key: str) -> Response:
     """Whether it takes commands."""
     return data(_readiness(await asked.services.sandboxes.get(asked.principal, key, **asked.who)))
 
 
-@router.get("/{key}/readiness/stream")
+@router.get(
+    "/{key}/readiness/stream",
+    **operation("sandboxes.readiness_stream", stream=ReadinessFrame, scope="sandboxes:read", sdk="sandbox.wait_until_ready"),
+)
 async def readiness_stream(asked: Asked, key: str) -> Response:
     """The same as one event; creation is synchronous, so there is nothing to wait for."""
     said = _readiness(await asked.services.sandboxes.get(asked.principal, key, **asked.who))
@@ -267,7 +287,7 @@ async def readiness_stream(asked: Asked, key: str) -> Response:
     return sse.stream(frames())
 
 
-@router.get("/{key}/env")
+@router.get("/{key}/env", **operation("env.list", VariablesAnswer, scope="sandboxes:read", sdk="sandbox.env.list"))
 async def variables(asked: Asked, key: str) -> Response:
     """The sandbox's own variables; placeholders are listed by the bindings."""
     sandbox = await asked.services.sandboxes.get(asked.principal, key, record=True, **asked.who)
@@ -275,8 +295,8 @@ async def variables(asked: Asked, key: str) -> Response:
     return data({"vars": listed}, vars=listed)
 
 
-@router.put("/{key}/env")
-async def set_variables(asked: Asked, key: str, given: Annotated[Variables, body(Variables)]) -> Response:
+@router.put("/{key}/env", **operation("env.set", VariablesAnswer, scope="sandboxes:write", sdk="sandbox.env.set"))
+async def set_variables(asked: Asked, key: str, given: Annotated[EnvSet, body(EnvSet)]) -> Response:
     """Replace them; processes that run keep what they had."""
     for variable in given.vars:
         if variable.encrypted:
@@ -289,7 +309,7 @@ async def set_variables(asked: Asked, key: str, given: Annotated[Variables, body
     return await variables(asked, key)
 
 
-@router.delete("/{key}/env/{name}")
+@router.delete("/{key}/env/{name}", **operation("env.delete", VariablesAnswer, scope="sandboxes:write", sdk="sandbox.env.delete"))
 async def drop_variable(asked: Asked, key: str, name: str) -> Response:
     """Remove one."""
     sandbox = await asked.services.sandboxes.get(asked.principal, key, **asked.who)
@@ -298,7 +318,7 @@ async def drop_variable(asked: Asked, key: str, name: str) -> Response:
     return await variables(asked, key)
 
 
-@router.get("/{key}/usage")
+@router.get("/{key}/usage", **operation("sandboxes.usage", One[Usage], scope="sandboxes:read", sdk="sandbox.usage"))
 async def usage(asked: Asked, key: str) -> Response:
     """How long it has lived, and what it may use."""
     view = (await asked.services.sandboxes.get(asked.principal, key, **asked.who)).view()

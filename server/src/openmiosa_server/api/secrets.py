@@ -9,18 +9,31 @@ from starlette.responses import Response
 from ..errors import Invalid
 from ..vault import RotateSecret, SecretFilter, SecretValue, SetSecret
 from .answers import JSON, data, nothing
-from .bodies import Body, body
+from .bodies import Body, body, example
 from .context import Asked
+from .operation import operation
 from .route import Route
+from .schemas.common import One
+from .schemas.egress import Binding, Bindings, Secret, Secrets, SecretSetAnswer
 from .times import Moment
 
-router = APIRouter(prefix="/egress", route_class=Route, tags=["secrets"])
+router = APIRouter(prefix="/egress", route_class=Route)
 
 Text = Annotated[str | None, Field(default=None, max_length=255)]
 
 
-class Set(Body):
+class SecretSet(Body):
     """A secret; the value only ever goes in."""
+
+    model_config = example(
+        {
+            "name": "openai_key",
+            "value": "sk-proj-example0123456789",
+            "expose_as_env": "OPENAI_API_KEY",
+            "resource_id": "agent",
+            "resource_type": "sandbox",
+        }
+    )
 
     name: str
     value: str | None = None
@@ -61,8 +74,10 @@ class Set(Body):
         )
 
 
-class Rotate(Body):
+class SecretRotate(Body):
     """What changes; the placeholder stays."""
+
+    model_config = example({"value": "sk-proj-example9876543210"})
 
     value: str | None = None
     refresh_token: str | None = None
@@ -71,8 +86,10 @@ class Rotate(Body):
     metadata: dict[str, Any] | None = None
 
 
-class Bind(Body):
+class BindingCreate(Body):
     """A secret for a sandbox."""
+
+    model_config = example({"secret_id": "openai_key", "resource_id": "agent", "expose_as_env": "OPENAI_API_KEY"})
 
     secret_id: str
     resource_id: str
@@ -80,7 +97,7 @@ class Bind(Body):
     expose_as_env: str | None = None
 
 
-class Filters(BaseModel):
+class SecretFilters(BaseModel):
     """Which secrets to list."""
 
     name: str | None = None
@@ -95,28 +112,36 @@ class Filters(BaseModel):
     resource_type: str | None = None
 
 
-@router.post("/secrets", status_code=201)
-async def set_secret(asked: Asked, given: Annotated[Set, body(Set)]) -> Response:
+@router.post(
+    "/secrets",
+    **operation("secrets.set", SecretSetAnswer, scope="secrets:write", sdk=("sandbox.secrets.set", "client.secrets.set"), status=201),
+)
+async def set_secret(asked: Asked, given: Annotated[SecretSet, body(SecretSet)]) -> Response:
     """Store; the same name in the same place is a new version."""
     bound = await asked.services.vault.set(asked.principal, given.wanted(), **asked.who)
     return data(bound.secret.view(), status=201, binding=bound.binding)
 
 
-@router.get("/secrets")
-async def listed(asked: Asked, wanted: Annotated[Filters, Query()]) -> Response:
+@router.get("/secrets", **operation("secrets.list", Secrets, scope="secrets:read", sdk=("sandbox.secrets.list", "client.secrets.list")))
+async def listed(asked: Asked, wanted: Annotated[SecretFilters, Query()]) -> Response:
     """Descriptions, never values."""
     found = await asked.services.vault.list(asked.principal, SecretFilter(**wanted.model_dump()), **asked.who)
     return JSON({"secrets": [secret.view() for secret in found]})
 
 
-@router.get("/secrets/{secret}")
+@router.get(
+    "/secrets/{secret}", **operation("secrets.get", One[Secret], scope="secrets:read", sdk=("sandbox.secrets.get", "client.secrets.get"))
+)
 async def get(asked: Asked, secret: str, resource_id: str | None = None) -> Response:
     """One description."""
     return data((await asked.services.vault.get(asked.principal, secret, resource_id=resource_id, **asked.who)).view())
 
 
-@router.patch("/secrets/{secret}")
-async def rotate(asked: Asked, secret: str, given: Annotated[Rotate, body(Rotate)], resource_id: str | None = None) -> Response:
+@router.patch(
+    "/secrets/{secret}",
+    **operation("secrets.rotate", One[Secret], scope="secrets:write", sdk=("sandbox.secrets.rotate", "client.secrets.rotate")),
+)
+async def rotate(asked: Asked, secret: str, given: Annotated[SecretRotate, body(SecretRotate)], resource_id: str | None = None) -> Response:
     """A new value: when this answers, no later request uses the old one."""
     hosts = hosts_of(given.allowed_hosts, given.metadata)
     change = RotateSecret(
@@ -129,15 +154,21 @@ async def rotate(asked: Asked, secret: str, given: Annotated[Rotate, body(Rotate
     return data((await asked.services.vault.rotate(asked.principal, secret, change, resource_id=resource_id, **asked.who)).view())
 
 
-@router.delete("/secrets/{secret}")
+@router.delete(
+    "/secrets/{secret}",
+    **operation("secrets.delete", scope="secrets:write", sdk=("sandbox.secrets.delete", "client.secrets.delete"), status=204),
+)
 async def delete(asked: Asked, secret: str, resource_id: str | None = None) -> Response:
     """Destroy it: when this answers, nothing uses it."""
     await asked.services.vault.delete(asked.principal, secret, resource_id=resource_id, **asked.who)
     return nothing()
 
 
-@router.post("/bindings", status_code=201)
-async def bind(asked: Asked, given: Annotated[Bind, body(Bind)]) -> Response:
+@router.post(
+    "/bindings",
+    **operation("bindings.create", One[Binding], scope="secrets:write", sdk=("sandbox.secrets.bind", "client.secrets.bind"), status=201),
+)
+async def bind(asked: Asked, given: Annotated[BindingCreate, body(BindingCreate)]) -> Response:
     """Give a sandbox a secret under a variable."""
     made = await asked.services.bindings.bind(
         asked.principal, given.secret_id, given.resource_id, given.expose_as_env, resource_type=given.resource_type, **asked.who
@@ -145,7 +176,9 @@ async def bind(asked: Asked, given: Annotated[Bind, body(Bind)]) -> Response:
     return data(made.view(), status=201)
 
 
-@router.get("/bindings")
+@router.get(
+    "/bindings", **operation("bindings.list", Bindings, scope="secrets:read", sdk=("sandbox.secrets.bindings", "client.secrets.bindings"))
+)
 async def bindings(
     asked: Asked, resource_id: str | None = None, resource_type: str | None = None, secret_id: str | None = None
 ) -> Response:
@@ -156,7 +189,10 @@ async def bindings(
     return JSON({"bindings": [binding.view() for binding in found]})
 
 
-@router.delete("/bindings/{binding}")
+@router.delete(
+    "/bindings/{binding}",
+    **operation("bindings.delete", scope="secrets:write", sdk=("sandbox.secrets.unbind", "client.secrets.unbind"), status=204),
+)
 async def unbind(asked: Asked, binding: str) -> Response:
     """Take it away."""
     await asked.services.bindings.unbind(asked.principal, binding, **asked.who)

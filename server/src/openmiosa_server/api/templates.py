@@ -5,12 +5,15 @@ from starlette.responses import Response
 
 from .answers import data
 from .context import Asked
+from .operation import operation
 from .route import Route
+from .schemas.common import Many
+from .schemas.sandboxes import Template
 
-router = APIRouter(prefix="/templates", route_class=Route, tags=["templates"])
+router = APIRouter(prefix="/templates", route_class=Route)
 
 
-@router.get("")
+@router.get("", **operation("templates.list", Many[Template], scope="sandboxes:read", sdk="client.templates"))
 async def listed(asked: Asked) -> Response:
     """The default first."""
     await asked.services.identity.authorize(asked.principal, "sandboxes:read", "sandbox:template:list", record=False, **asked.who)

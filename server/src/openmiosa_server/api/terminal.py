@@ -12,30 +12,43 @@ from ..sandboxes import Command, Running
 from ..sandboxes.backends import Pty
 from .answers import dump
 from .context import Caller
+from .operation import socket
 from .sockets import caller_of, refuse
 
-sockets = APIRouter(tags=["exec"])
+sockets = APIRouter()
 
 _STREAMS = {"stdout": b"\x01", "stderr": b"\x02"}
 _WIDEST = 4096
 
 
+_QUERY = {
+    "command": "A line for the shell; without one the shell itself.",
+    "argv": "A program and its arguments, once each; instead of a command.",
+    "cwd": "The folder to start in.",
+    "env": "NAME=VALUE, once for each variable.",
+    "tty": "`false` for pipes instead of a terminal; output frames begin with a byte 1 (stdout) or 2 (stderr) then.",
+    "rows": "Height of the terminal.",
+    "cols": "Width of the terminal.",
+}
+
+
 @sockets.websocket("/sandboxes/{key}/terminal/stream")
-async def terminal(socket: WebSocket, key: str) -> None:
+@socket("terminals.open", scope="sandboxes:write", sdk="sandbox.shell", query=_QUERY)
+async def terminal(client: WebSocket, key: str) -> None:
     """Binary frames are bytes, text frames are messages; `exit` is the last."""
-    asked = await caller_of(socket)
+    asked = await caller_of(client)
     if asked is None:
         return
     try:
-        tty = socket.query_params.get("tty", "true").lower() not in ("false", "0")
-        pty = _size(socket.query_params.get("rows", "24"), socket.query_params.get("cols", "80")) if tty else None
-        running = await asked.services.execution.start(asked.principal, key, _command(socket), pty=pty, stdin=True, **asked.who)
+        tty = client.query_params.get("tty", "true").lower() not in ("false", "0")
+        pty = _size(client.query_params.get("rows", "24"), client.query_params.get("cols", "80")) if tty else None
+        running = await asked.services.execution.start(asked.principal, key, _command(client), pty=pty, stdin=True, **asked.who)
     except OpenMiosaError as error:
-        await refuse(socket, error)
+        await refuse(client, error)
         return
-    await socket.accept()
-    out = asyncio.create_task(_out(asked, socket, running, tty=tty))
-    into = asyncio.create_task(_into(asked, socket, running))
+    await client.accept()
+    out = asyncio.create_task(_out(asked, client, running, tty=tty))
+    into = asyncio.create_task(_into(asked, client, running))
     guard = asyncio.create_task(asked.services.identity.until_invalid(asked.principal))
     try:
         await asyncio.wait((out, into, guard), return_when=asyncio.FIRST_COMPLETED)
@@ -47,8 +60,8 @@ async def terminal(socket: WebSocket, key: str) -> None:
         for task in (out, into, guard):
             task.cancel()
         await asyncio.gather(out, into, guard, return_exceptions=True)
-    if revoked and socket.client_state is WebSocketState.CONNECTED:
-        await socket.close(1008, "the key was revoked")
+    if revoked and client.client_state is WebSocketState.CONNECTED:
+        await client.close(1008, "the key was revoked")
 
 
 async def _out(asked: Caller, socket: WebSocket, running: Running, *, tty: bool) -> None:

@@ -1,0 +1,88 @@
+"""Files and folders of a sandbox."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from .common import Moment, Shape
+
+
+class Written(Shape):
+    """A file that was replaced."""
+
+    path: str
+    size_bytes: int
+    size: int
+
+
+class WrittenOne(Shape):
+    """One of several files that were replaced."""
+
+    path: str
+    size_bytes: int
+
+
+class NotWritten(Shape):
+    """A file that could not be replaced."""
+
+    path: str
+    error: str
+    code: str
+
+
+class WrittenMany(Shape):
+    """What could be written and what could not."""
+
+    written: list[WrittenOne]
+    failed: list[NotWritten]
+
+
+class Entry(Shape):
+    """A file or folder."""
+
+    path: str
+    name: str
+    size: int
+    is_dir: bool
+    is_symlink: bool
+    mode: Annotated[str, Field(description="Octal, as text.", pattern="^[0-7]{4}$")]
+    modified_at: Moment
+
+
+class Listing(Shape):
+    """A folder's entries; `truncated` when there are more than are listed."""
+
+    path: str
+    entries: list[Entry]
+    truncated: bool
+
+
+class Tree(Shape):
+    """A folder as a tree."""
+
+    path: str
+    name: str
+    type: Literal["dir", "file"]
+    size: int = 0
+    modified_at: Annotated[Moment, Field(description="Of everything but the root.")] = ""
+    children: Annotated[list["Tree"], Field(default_factory=list, description="Of a folder.")]
+
+
+class Folder(Shape):
+    """A folder that was made."""
+
+    path: str
+
+
+class ComputerListing(Shape):
+    """A folder under the keys of two clients."""
+
+    path: str
+    entries: list[Entry]
+    data: list[Entry]
+
+
+class Entries(Shape):
+    """A folder's entries."""
+
+    entries: list[Entry]
