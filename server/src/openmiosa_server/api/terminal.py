@@ -17,6 +17,8 @@ from .sockets import caller_of, refuse
 
 sockets = APIRouter()
 
+PROTOCOL = "openmiosa-terminal-v1"
+
 _STREAMS = {"stdout": b"\x01", "stderr": b"\x02"}
 _WIDEST = 4096
 

@@ -1,0 +1,154 @@
+/** Keys of this API, tokens derived from them, and the log of what was done with them. */
+
+import { type Json, many, one } from "./envelope.js";
+import { AdminEntry, ApiKey, ScopedToken } from "./models/index.js";
+import { Pages } from "./pages.js";
+import type { Extra } from "./secrets.js";
+import type { CallOptions, Transport } from "./transport.js";
+import { given, path } from "./wire.js";
+
+/** What a new key may do, and until when. */
+export interface CreateKey extends Extra {
+  /** Those of the key that makes it, when not given. */
+  readonly scopes?: readonly string[];
+  readonly expiresAt?: Date | string;
+  readonly externalUserId?: string;
+}
+
+/** What a key for one external user may do. */
+export interface CreateScopedKey extends Extra {
+  readonly name?: string;
+  readonly scopes?: readonly string[];
+  readonly expiresAt?: Date | string;
+}
+
+/** What changes of a key. */
+export interface UpdateKey extends Extra {
+  readonly name?: string;
+  readonly scopes?: readonly string[];
+  readonly expiresAt?: Date | string;
+}
+
+/** A token to derive. */
+export interface CreateToken extends Extra {
+  readonly userId?: string;
+  readonly workspaceId?: string;
+  readonly scopes?: readonly string[];
+  readonly expiresInSeconds?: number;
+}
+
+/** Which administrative acts. */
+export interface AdminFilters extends Extra {
+  readonly action?: string;
+  readonly actorId?: string;
+  readonly resourceType?: string;
+  readonly resourceId?: string;
+  readonly since?: Date | string;
+  readonly until?: Date | string;
+  readonly limit?: number;
+  readonly cursor?: string;
+}
+
+/** The keys of this key's tenant. */
+export class ApiKeys {
+  readonly #transport: Transport;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  /** Make a key. Its `token` is in this reply and never again. */
+  async create(name: string, options: CreateKey = {}): Promise<ApiKey> {
+    const ask = { json: { name, ...given(options) }, signal: options.signal };
+    return ApiKey.decode(one(await this.#transport.request("POST", "api-keys", ask)));
+  }
+
+  /** Make a key that sees one external user's things and nothing else. */
+  async createScoped(externalUserId: string, options: CreateScopedKey = {}): Promise<ApiKey> {
+    const ask = { json: { external_user_id: externalUserId, ...given(options) }, signal: options.signal };
+    return ApiKey.decode(one(await this.#transport.request("POST", "api-keys/scoped", ask)));
+  }
+
+  /** The keys, without their tokens. */
+  list(filters: Extra & { readonly limit?: number } = {}): Pages<ApiKey> {
+    return new Pages(this.#transport, "api-keys", given(filters), ApiKey.decode, filters);
+  }
+
+  /** One key. */
+  async get(keyId: string, options: CallOptions = {}): Promise<ApiKey> {
+    return this.#one("GET", keyId, options);
+  }
+
+  /** Change a key's name, scopes or end. */
+  async update(keyId: string, change: UpdateKey): Promise<ApiKey> {
+    const ask = { json: given(change), signal: change.signal };
+    return ApiKey.decode(one(await this.#transport.request("PATCH", path("api-keys", keyId), ask)));
+  }
+
+  /** Replace a key's token; the old one opens nothing any more. */
+  async rotate(keyId: string, options: CallOptions = {}): Promise<ApiKey> {
+    const ask = { json: {}, signal: options.signal };
+    return ApiKey.decode(one(await this.#transport.request("POST", path("api-keys", keyId, "rotate"), ask)));
+  }
+
+  /** End a key; when this returns, it opens nothing any more. */
+  async delete(keyId: string, options: CallOptions = {}): Promise<void> {
+    await this.#transport.request("DELETE", path("api-keys", keyId), { signal: options.signal });
+  }
+
+  /** What was done to a key and with it. */
+  events(keyId: string, filters: Extra & { readonly limit?: number; readonly type?: string } = {}): Pages<AdminEntry> {
+    return new Pages(this.#transport, path("api-keys", keyId, "events"), given(filters), AdminEntry.decode, filters);
+  }
+
+  /** Named sets of scopes. */
+  async presets(options: CallOptions = {}): Promise<Json[]> {
+    const reply = await this.#transport.request("GET", "api-keys/presets", { signal: options.signal });
+    return many(reply).map((item) => one(item));
+  }
+
+  /** Keep a set of scopes under a name. */
+  async savePreset(name: string, scopes: readonly string[], options: CallOptions = {}): Promise<Json> {
+    const ask = { json: { name, scopes }, signal: options.signal };
+    return one(await this.#transport.request("POST", "api-keys/presets", ask));
+  }
+
+  /** Forget a named set of scopes; keys made with it stay. */
+  async deletePreset(name: string, options: CallOptions = {}): Promise<void> {
+    await this.#transport.request("DELETE", path("api-keys", "presets", name), { signal: options.signal });
+  }
+
+  async #one(method: string, keyId: string, options: CallOptions): Promise<ApiKey> {
+    const ask = { signal: options.signal };
+    return ApiKey.decode(one(await this.#transport.request(method, path("api-keys", keyId), ask)));
+  }
+}
+
+/** Tokens that are derived from this key for a short while. */
+export class Tokens {
+  readonly #transport: Transport;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  /** Derive one for a user or workspace: what a browser may hold. */
+  async createScoped(options: CreateToken = {}): Promise<ScopedToken> {
+    const ask = { json: given(options), signal: options.signal };
+    return ScopedToken.decode(one(await this.#transport.request("POST", "tokens/scoped", ask)));
+  }
+}
+
+/** Who did what: every act that changes something, allowed or refused. */
+export class AdminLog {
+  readonly #transport: Transport;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  /** The acts, newest first. */
+  list(filters: AdminFilters = {}): Pages<AdminEntry> {
+    return new Pages(this.#transport, "audit-log", given(filters), AdminEntry.decode, filters);
+  }
+}

@@ -1,0 +1,183 @@
+/** Records of sandboxes, their snapshots, previews, variables and templates. */
+
+import type { Json } from "../envelope.js";
+import { flag, list, type Model, map, maybe, model, moment, needed, number, or, text } from "./record.js";
+
+/** How large a sandbox is. */
+export interface ResourceContract extends Model {
+  readonly id?: string;
+  readonly version?: number;
+  readonly product?: string;
+  readonly size?: string;
+  readonly vcpus?: number;
+  readonly memoryMb?: number;
+  readonly diskSizeMb?: number;
+}
+
+/** What the server knows of a sandbox. */
+export interface SandboxInfo extends Model {
+  readonly id: string;
+  readonly name?: string;
+  readonly state: string;
+  readonly stateReason?: string;
+  readonly ready: boolean;
+  readonly templateId?: string;
+  readonly slug?: string;
+  readonly size?: string;
+  readonly cpuCount?: number;
+  readonly memoryMb?: number;
+  readonly diskSizeMb?: number;
+  readonly timeoutSec?: number;
+  readonly idleTimeoutSec?: number;
+  readonly persistent?: boolean;
+  readonly alwaysOn?: boolean;
+  readonly resourceContract?: ResourceContract;
+  readonly timeoutRemainingMs?: number;
+  readonly tags: readonly string[];
+  readonly envNames: readonly string[];
+  readonly metadata: Json;
+  readonly tenantId?: string;
+  readonly workspaceId?: string;
+  readonly ownerUserId?: string;
+  readonly externalUserId?: string;
+  readonly externalWorkspaceId?: string;
+  readonly externalProjectId?: string;
+  readonly bootMs?: number;
+  readonly createdAt?: Date;
+  readonly updatedAt?: Date;
+  readonly startedAt?: Date;
+  readonly readyAt?: Date;
+  readonly destroyedAt?: Date;
+}
+
+/** A stored state of a sandbox's file system. */
+export interface SnapshotInfo extends Model {
+  readonly id: string;
+  readonly sandboxId?: string;
+  readonly state?: string;
+  readonly comment?: string;
+  readonly sizeBytes?: number;
+  readonly createdAt?: Date;
+}
+
+/** A port of the sandbox, reachable at `url` on the server's own machine. */
+export interface Preview extends Model {
+  readonly id: string;
+  readonly sandboxId?: string;
+  readonly url: string;
+  readonly port: number;
+  readonly state?: string;
+  readonly createdAt?: Date;
+}
+
+/** A variable of the sandbox's environment; its agent can read it, so it is no place for a secret. */
+export interface Variable extends Model {
+  readonly key: string;
+  readonly value: string;
+  readonly encrypted: boolean;
+}
+
+/** Whether commands can run in a sandbox, and what each of its parts says. */
+export interface Readiness extends Model {
+  readonly id?: string;
+  readonly state?: string;
+  readonly ready: boolean;
+  readonly status?: string;
+  readonly reason?: string;
+  readonly components: Json;
+}
+
+/** What a sandbox's file system starts from. */
+export interface Template extends Model {
+  readonly id: string;
+  readonly layers: number;
+  readonly packages: readonly string[];
+  readonly python?: string;
+  readonly createdAt?: Date;
+}
+
+export const ResourceContract = model<ResourceContract>("ResourceContract", {
+  id: maybe(text),
+  version: maybe(number),
+  product: maybe(text),
+  size: maybe(text),
+  vcpus: maybe(number),
+  memoryMb: maybe(number),
+  diskSizeMb: maybe(number),
+});
+
+export const SandboxInfo = model<SandboxInfo>("SandboxInfo", {
+  id: needed(text),
+  name: maybe(text),
+  state: or(text, "provisioning"),
+  stateReason: maybe(text),
+  ready: or(flag, false),
+  templateId: maybe(text),
+  slug: maybe(text),
+  size: maybe(text),
+  cpuCount: maybe(number),
+  memoryMb: maybe(number),
+  diskSizeMb: maybe(number),
+  timeoutSec: maybe(number),
+  idleTimeoutSec: maybe(number),
+  persistent: maybe(flag),
+  alwaysOn: maybe(flag),
+  resourceContract: maybe(ResourceContract),
+  timeoutRemainingMs: maybe(number),
+  tags: or(list(text), []),
+  envNames: or(list(text), []),
+  metadata: or(map, {}),
+  tenantId: maybe(text),
+  workspaceId: maybe(text),
+  ownerUserId: maybe(text),
+  externalUserId: maybe(text),
+  externalWorkspaceId: maybe(text),
+  externalProjectId: maybe(text),
+  bootMs: maybe(number),
+  createdAt: maybe(moment),
+  updatedAt: maybe(moment),
+  startedAt: maybe(moment),
+  readyAt: maybe(moment),
+  destroyedAt: maybe(moment),
+});
+
+export const SnapshotInfo = model<SnapshotInfo>("SnapshotInfo", {
+  id: needed(text),
+  sandboxId: maybe(text),
+  state: maybe(text),
+  comment: maybe(text),
+  sizeBytes: maybe(number),
+  createdAt: maybe(moment),
+});
+
+export const Preview = model<Preview>("Preview", {
+  id: needed(text),
+  sandboxId: maybe(text),
+  url: needed(text),
+  port: needed(number),
+  state: maybe(text),
+  createdAt: maybe(moment),
+});
+
+export const Variable = model<Variable>("Variable", {
+  key: needed(text),
+  value: or(text, ""),
+  encrypted: or(flag, false),
+});
+
+export const Readiness = model<Readiness>("Readiness", {
+  id: maybe(text),
+  state: maybe(text),
+  ready: or(flag, false),
+  status: maybe(text),
+  reason: maybe(text),
+  components: or(map, {}),
+});
+
+export const Template = model<Template>("Template", {
+  id: needed(text),
+  layers: or(number, 0),
+  packages: or(list(text), []),
+  python: maybe(text),
+  createdAt: maybe(moment),
+});

@@ -1,0 +1,108 @@
+/** Files of this machine, for Node.js: what uploads read and downloads write. */
+
+import { createReadStream, createWriteStream } from "node:fs";
+import { open, readdir, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join, posix, relative, sep } from "node:path";
+import { Writable } from "node:stream";
+
+import type { Audit, EventFilters } from "./audit.js";
+import type { Download, OnProgress, Progress } from "./download.js";
+import type { DownloadOptions, UploadOptions } from "./files.js";
+import type { Sandbox } from "./sandboxes.js";
+
+/** Send a file, or a folder with what is in it, to a path in the sandbox; modes are kept. Progress is told over all files. */
+export async function upload(
+  sandbox: Pick<Sandbox, "files">,
+  local: string,
+  remote: string,
+  options: UploadOptions = {},
+): Promise<void> {
+  const files = await filesUnder(local);
+  const total = files.reduce((sum, file) => sum + file.size, 0);
+  let before = 0;
+  for (const file of files) {
+    const target = file.relative ? posix.join(remote, file.relative) : remote;
+    const mode = options.mode ?? (file.mode & 0o777).toString(8).padStart(3, "0");
+    const onProgress = (now: Progress): void => options.onProgress?.({ loaded: before + now.loaded, total });
+    await sandbox.files.upload(createReadStream(file.path), target, { mode, onProgress, signal: options.signal });
+    before += file.size;
+  }
+}
+
+/** Fetch a file; it appears here once all of it has arrived, or not at all. */
+export async function download(
+  sandbox: Pick<Sandbox, "files">,
+  remote: string,
+  local: string,
+  options: DownloadOptions = {},
+): Promise<void> {
+  await save(await sandbox.files.download(remote, options), local);
+}
+
+/** Fetch files and folders as one `.tar.gz`. */
+export async function exportFiles(
+  sandbox: Pick<Sandbox, "files">,
+  remote: string | readonly string[],
+  local: string,
+  options: DownloadOptions = {},
+): Promise<void> {
+  await save(await sandbox.files.export(remote, options), local);
+}
+
+/** Write all events that match to a file, as `csv` or `jsonl`. */
+export async function exportEvents(
+  audit: Audit,
+  format: "csv" | "jsonl",
+  local: string,
+  filters: EventFilters & { readonly onProgress?: OnProgress } = {},
+): Promise<void> {
+  await save(await audit.export(format, filters), local);
+}
+
+/** Write a download to a file, which appears under its name once all of it is there. */
+export async function save(content: Download, local: string): Promise<void> {
+  const draft = join(dirname(local), `.${basename(local)}.${process.pid}.${Date.now().toString(36)}`);
+  try {
+    await content.pipeTo(Writable.toWeb(createWriteStream(draft, { flags: "wx" })) as WritableStream<Uint8Array>);
+    await synced(draft);
+    await rename(draft, local);
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  }
+}
+
+interface LocalFile {
+  readonly path: string;
+  /** Below the folder that was asked for, with slashes; empty for a file that was asked for by itself. */
+  readonly relative: string;
+  readonly size: number;
+  readonly mode: number;
+}
+
+async function filesUnder(local: string): Promise<LocalFile[]> {
+  const about = await stat(local);
+  if (!about.isDirectory()) return [{ path: local, relative: "", size: about.size, mode: about.mode }];
+  const names = (await readdir(local, { recursive: true })).sort();
+  const found = await Promise.all(
+    names.map(async (name) => {
+      const path = join(local, name);
+      const { size, mode, ...kind } = await stat(path).then((one) => ({
+        size: one.size,
+        mode: one.mode,
+        file: one.isFile(),
+      }));
+      return { file: kind.file, path, relative: relative(local, path).split(sep).join("/"), size, mode };
+    }),
+  );
+  return found.filter((one) => one.file);
+}
+
+async function synced(path: string): Promise<void> {
+  const file = await open(path, "r");
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
