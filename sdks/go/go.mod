@@ -1,0 +1,3 @@
+module github.com/openmiosa/openmiosa/sdks/go
+
+go 1.23

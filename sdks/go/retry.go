@@ -1,0 +1,41 @@
+package openmiosa
+
+import (
+	"errors"
+	"math"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	firstWait   = 200 * time.Millisecond
+	longestWait = 30 * time.Second
+)
+
+// waitBefore says how long to wait before attempt number attempt+1, and false when the error is final. repeatable says that
+// a second arrival has no second effect: the method is safe or idempotent, or carries an Idempotency-Key.
+func (t *transport) waitBefore(attempt int, failure error, repeatable bool) (time.Duration, bool) {
+	if attempt > t.maxRetries || !worthIt(failure, repeatable) {
+		return 0, false
+	}
+	var answer *APIError
+	if errors.As(failure, &answer) && answer.waits {
+		return min(answer.RetryAfter, longestWait), true
+	}
+	// Jitter keeps clients that failed together from coming back together.
+	wait := min(float64(t.firstWait)*math.Pow(2, float64(attempt-1)), float64(longestWait))
+	return time.Duration(wait * (0.5 + rand.Float64()/2)), true
+}
+
+func worthIt(failure error, repeatable bool) bool {
+	var answer *APIError
+	if errors.As(failure, &answer) {
+		// Before it starts anything the server answers 409 or 429; a 5xx may come after.
+		return answer.Retry && (repeatable || answer.Status == 409 || answer.Status == 429)
+	}
+	var lost *TransportError
+	if !errors.As(failure, &lost) || errors.Is(failure, ErrUnexpectedReply) {
+		return false
+	}
+	return repeatable || !lost.Sent
+}
