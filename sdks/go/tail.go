@@ -91,7 +91,7 @@ func (t *tail) place(ctx context.Context) error {
 func (t *tail) connection(ctx context.Context, lost *outage, yield func(Event, error) bool) (bool, error) {
 	path := "events/stream"
 	if t.scope.sandbox != "" {
-		own, err := pathOf("sandboxes", t.scope.sandbox, "events")
+		own, err := pathOf("sandboxes", t.scope.sandbox, "audit", "stream")
 		if err != nil {
 			return false, err
 		}

@@ -11,7 +11,7 @@ import (
 // The tail: every event once, whatever happens to the connection.
 
 const (
-	eventsRoute = "GET /sandboxes/sbx_1/events"
+	eventsRoute = "GET /sandboxes/sbx_1/audit/stream"
 	auditRoute  = "GET /egress/audit"
 	opening     = ": open\n\n"
 )

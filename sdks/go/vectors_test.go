@@ -225,7 +225,7 @@ func checkStreamError(t *testing.T, err error, one streamCase) {
 }
 
 var streamRoutes = []string{
-	"GET /any", "POST /sandboxes/sbx_1/exec/stream", "GET /sandboxes/sbx_1/events", "GET /sandboxes/sbx_1/processes/5/stream",
+	"GET /any", "POST /sandboxes/sbx_1/exec/stream", "GET /sandboxes/sbx_1/audit/stream", "GET /sandboxes/sbx_1/processes/5/stream",
 	"GET /sandboxes/sbx_1/files/watch",
 }
 
