@@ -169,6 +169,7 @@ export class NoRulesError extends ConflictError {
   constructor(message: string, said: Partial<Said> = {}) {
     // Whoever lets it pass uncaught sees its stack, which is why that one says what to do.
     super(`${message}\n${guide(observedIn(said.details))}`, said);
+    void this.stack; // Some runtimes write it when it is first read.
     this.message = message;
   }
 

@@ -4,6 +4,7 @@ import { Download, type OnProgress } from "./download.js";
 import { many, object, one } from "./envelope.js";
 import { MiosaError, NotFoundError } from "./errors.js";
 import { FileChange, FileInfo, FileTree } from "./models/index.js";
+import { inNode } from "./settings.js";
 import type { CallOptions, Transport } from "./transport.js";
 import { bodyOf, type Content } from "./upload.js";
 import { objectOf, path as pathOf } from "./wire.js";
@@ -54,6 +55,8 @@ export class Files {
     const query = { path, mode: options.mode };
     const body = await bodyOf(content, options.onProgress);
     await this.#transport.request("PUT", this.#path("fs", "content"), { query, body, signal: options.signal });
+    // In a browser nobody hears of a body on its way.
+    if (!inNode && body.size !== undefined) options.onProgress?.({ loaded: body.size, total: body.size });
   }
 
   /** A file's bytes. */

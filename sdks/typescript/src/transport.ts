@@ -51,6 +51,10 @@ export interface Body {
   readonly once: boolean;
   readonly contentType: string;
   open(): BodyInit;
+  /** How many bytes it has, where that is known. */
+  readonly size?: number;
+  /** What the source threw, if it did: not the connection's fault. */
+  broken?: { readonly error: unknown };
 }
 
 /** What one request is made of. */
@@ -172,7 +176,7 @@ export class Transport {
       return { response, bytes: () => arriving(response, patience, this.baseUrl) };
     } catch (error) {
       patience.end();
-      throw own(patience, error, this.baseUrl);
+      throw ask.body?.broken ? ask.body.broken.error : own(patience, error, this.baseUrl);
     }
   }
 }

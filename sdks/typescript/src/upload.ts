@@ -13,13 +13,13 @@ const CONTENT_TYPE = "application/octet-stream";
 /** The request body for a content. What can be read again is sent again after a failure; a stream is not. */
 export async function bodyOf(content: Content, onProgress?: OnProgress): Promise<Body> {
   const kept = await keptOf(content);
-  if (kept) {
-    // Over HTTP/1.1 a browser sends no streams, so there it goes in one piece, and progress is told at the end.
-    const open = (): BodyInit => (inNode && onProgress ? streamOf(counted(slices(kept), onProgress, kept.size)) : kept);
-    return { once: false, contentType: CONTENT_TYPE, open };
-  }
-  const source = content as AsyncIterable<Uint8Array>;
-  return { once: true, contentType: CONTENT_TYPE, open: () => streamOf(counted(source, onProgress)) };
+  const stream = (source: AsyncIterable<Uint8Array>): BodyInit =>
+    streamOf(counted(source, body, onProgress, kept?.size));
+  // Over HTTP/1.1 a browser sends no streams, so there it goes in one piece.
+  const whole = kept && !(inNode && onProgress);
+  const open = (): BodyInit => (whole ? kept : stream(kept ? slices(kept) : (content as AsyncIterable<Uint8Array>)));
+  const body: Body = { once: !kept, contentType: CONTENT_TYPE, open, ...(kept ? { size: kept.size } : {}) };
+  return body;
 }
 
 /** The content as something that can be read twice; undefined for a stream that can be passed on as it comes. */
@@ -41,13 +41,19 @@ async function* slices(blob: Blob): AsyncGenerator<Uint8Array> {
 
 async function* counted(
   source: AsyncIterable<Uint8Array>,
-  onProgress: OnProgress | undefined,
+  body: Body,
+  onProgress?: OnProgress,
   total?: number,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   let loaded = 0;
-  for await (const chunk of source) {
-    loaded += chunk.byteLength;
-    onProgress?.(total === undefined ? { loaded } : { loaded, total });
-    yield chunk as Uint8Array<ArrayBuffer>;
+  try {
+    for await (const chunk of source) {
+      loaded += chunk.byteLength;
+      onProgress?.(total === undefined ? { loaded } : { loaded, total });
+      yield chunk as Uint8Array<ArrayBuffer>;
+    }
+  } catch (error) {
+    body.broken = { error };
+    throw error;
   }
 }

@@ -22,6 +22,8 @@ export interface Reply {
 /** One request, as it arrived. */
 export interface Seen {
   readonly method: string;
+  /** Path and query, as they came. */
+  readonly url: string;
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
   readonly headers: Readonly<Record<string, string>>;
@@ -36,6 +38,8 @@ export class ScriptedServer {
   readonly #open = new Set<Socket>();
   #http: Server | undefined;
   port = 0;
+  /** How many answers are not at their end. */
+  answering = 0;
 
   get url(): string {
     return `http://127.0.0.1:${this.port}`;
@@ -77,6 +81,10 @@ export class ScriptedServer {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.answering += 1;
+    response.on("close", () => {
+      this.answering -= 1;
+    });
     const reply = this.#take(await arrived(request));
     if (reply.drop && !reply.chunks) {
       request.socket.destroy();
@@ -141,6 +149,7 @@ async function arrived(request: IncomingMessage): Promise<Seen> {
   const body = Buffer.concat(parts);
   return {
     method: request.method ?? "",
+    url: request.url ?? "",
     path: url.pathname.replace(BASE, ""),
     query: Object.fromEntries(url.searchParams),
     headers: request.headers as Record<string, string>,

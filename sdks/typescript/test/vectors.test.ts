@@ -39,6 +39,7 @@ interface StreamCase {
   } | null;
 }
 
+const exported: Readonly<Record<string, unknown>> = { ...sdk };
 const records = cases<RecordCase>("records");
 const errors = cases<ErrorCase>("errors");
 const streams = cases<StreamCase>("streams");
@@ -51,9 +52,7 @@ describe("records", () => {
 
   test("every model has a case", () => {
     const parts = new Set(["RequestTransforms", "SecretTransforms", "SecretUse", "ResourceContract"]);
-    const models = Object.values(sdk).flatMap((one: unknown) =>
-      isCodec(one) && !parts.has(one.name) ? [one.name] : [],
-    );
+    const models = Object.values(exported).flatMap((one) => (isCodec(one) && !parts.has(one.name) ? [one.name] : []));
     expect(new Set(models)).toEqual(new Set(records.map((one) => one.model)));
   });
 });
@@ -66,7 +65,7 @@ describe("errors", () => {
       () => expect.fail("nothing was thrown"),
       (thrown) => thrown,
     );
-    expect(error.constructor).toBe(sdk[wanted.error as keyof typeof sdk]);
+    expect(error.constructor).toBe(exported[wanted.error]);
     const { name, status, code, message, retry, details } = error;
     const said = { retry_after: error.retryAfter ?? null, request_id: error.requestId ?? null };
     expect({ error: name, status, code, message, retry, details, ...said }).toEqual(pick(wanted, ANSWER));
@@ -75,7 +74,7 @@ describe("errors", () => {
   test("every error of an answer has a case", () => {
     const isKind = (one: unknown): one is new () => Error =>
       typeof one === "function" && (one === sdk.APIError || one.prototype instanceof sdk.APIError);
-    const classes = Object.values(sdk).filter(isKind);
+    const classes = Object.values(exported).filter(isKind);
     expect(new Set(classes.map((kind) => kind.name))).toEqual(new Set(errors.map((one) => one.error)));
   });
 });
@@ -106,7 +105,7 @@ const ANSWER = ["error", "status", "code", "message", "retry", "retry_after", "r
 
 const ROUTES: Record<string, [string, string]> = {
   exec: ["POST", "/sandboxes/sbx_1/exec/stream"],
-  tail: ["GET", "/sandboxes/sbx_1/events"],
+  tail: ["GET", "/sandboxes/sbx_1/audit/stream"],
   process: ["GET", "/sandboxes/sbx_1/processes/5/stream"],
   watch: ["GET", "/sandboxes/sbx_1/files/watch"],
 };
@@ -142,7 +141,7 @@ function cases<T>(name: string): T[] {
 }
 
 function codecOf(name: string): sdk.Codec<sdk.Model> {
-  const found = sdk[name as keyof typeof sdk];
+  const found = exported[name];
   if (!isCodec(found)) throw new Error(`there is no model ${name}`);
   return found;
 }
