@@ -74,6 +74,13 @@ def test_two_mutations_have_two_idempotency_keys(server, client):
     assert len({one.headers["idempotency-key"] for one in server.seen}) == 2
 
 
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_every_change_carries_an_idempotency_key(server, client, method):
+    server.answers(method, "/anything", {})
+    client.request(method, "anything")
+    assert server.seen[0].headers["idempotency-key"]
+
+
 def test_reads_carry_no_idempotency_key(server, client):
     server.answers("GET", "/sandboxes/agent", SANDBOX)
     client.sandboxes.get("agent")

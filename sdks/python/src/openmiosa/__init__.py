@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from ._async.client import AsyncMiosa
     from ._async.connection import AsyncConnection
     from ._async.pages import AsyncPages
-    from ._async.sandboxes import AsyncSandbox
+    from ._async.sandbox import AsyncSandbox
     from ._async.tail import AsyncTail
     from ._async.terminal import AsyncTerminal
     from ._sync.client import Miosa
     from ._sync.connection import Connection
     from ._sync.pages import Pages
-    from ._sync.sandboxes import Sandbox
+    from ._sync.sandbox import Sandbox
     from ._sync.tail import Tail
     from ._sync.terminal import Terminal
     from .errors import (
@@ -57,31 +57,43 @@ if TYPE_CHECKING:
         WaitTimeoutError,
     )
     from .models import (
+        AdminEntry,
         ApiKey,
         Binding,
         ConnectionInfo,
         ConnectionStatus,
         Event,
         ExecResult,
+        FileChange,
         FileInfo,
         FileTree,
         Identity,
+        KeyPreset,
+        Metrics,
         OutputEvent,
         PendingHost,
         Policy,
+        Preview,
         Process,
         Provider,
+        Readiness,
+        ResourceContract,
         Rule,
         SandboxInfo,
+        ScopedToken,
         Secret,
         SnapshotInfo,
         Suggestion,
         Template,
         TerminalOutput,
+        Ticket,
+        Usage,
+        Variable,
     )
 
 __all__ = [
     "APIError",
+    "AdminEntry",
     "ApiKey",
     "AsyncConnection",
     "AsyncMiosa",
@@ -102,10 +114,13 @@ __all__ = [
     "ConnectionStatus",
     "Event",
     "ExecResult",
+    "FileChange",
     "FileInfo",
     "FileTree",
     "Identity",
     "InsufficientScopeError",
+    "KeyPreset",
+    "Metrics",
     "Miosa",
     "MiosaError",
     "NameTakenError",
@@ -118,15 +133,19 @@ __all__ = [
     "PendingHost",
     "PermissionDeniedError",
     "Policy",
+    "Preview",
     "Process",
     "Provider",
     "RateLimitError",
+    "Readiness",
     "RequestTimeoutError",
+    "ResourceContract",
     "Rule",
     "Sandbox",
     "SandboxFailedError",
     "SandboxInfo",
     "SandboxStateError",
+    "ScopedToken",
     "Secret",
     "ServerError",
     "SnapshotInfo",
@@ -135,11 +154,14 @@ __all__ = [
     "Template",
     "Terminal",
     "TerminalOutput",
+    "Ticket",
     "TransportError",
     "UnavailableError",
     "UnexpectedReplyError",
     "UnreachableError",
+    "Usage",
     "ValidationError",
+    "Variable",
     "WaitTimeoutError",
     "__version__",
 ]
@@ -149,13 +171,13 @@ _CLIENTS = {
     "AsyncMiosa": "_async.client",
     "AsyncConnection": "_async.connection",
     "AsyncPages": "_async.pages",
-    "AsyncSandbox": "_async.sandboxes",
+    "AsyncSandbox": "_async.sandbox",
     "AsyncTail": "_async.tail",
     "AsyncTerminal": "_async.terminal",
     "Miosa": "_sync.client",
     "Connection": "_sync.connection",
     "Pages": "_sync.pages",
-    "Sandbox": "_sync.sandboxes",
+    "Sandbox": "_sync.sandbox",
     "Tail": "_sync.tail",
     "Terminal": "_sync.terminal",
 }

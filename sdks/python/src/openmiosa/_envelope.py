@@ -8,7 +8,7 @@ from .errors import UnexpectedReplyError
 # The names under which lists arrive; the first that holds a list wins.
 _LISTS = (
     "data", "items", "sandboxes", "secrets", "bindings", "providers", "rules", "allowlist", "policies", "suggestions", "pending",
-    "events", "audit", "keys", "api_keys", "snapshots", "processes", "entries", "templates", "written",
+    "events", "audit", "keys", "vars", "presets", "previews", "api_keys", "snapshots", "processes", "entries", "templates", "written",
 )  # fmt: skip
 
 
@@ -33,6 +33,18 @@ def many(body: object) -> list[Any]:
         if isinstance(body.get("data"), Mapping):
             return many(body["data"])
     raise UnexpectedReplyError("expected a list, got a JSON value without one")
+
+
+def text(body: object) -> str:
+    """A text: bare, or under `data`, `logs` or `lines`, where lines may come one by one."""
+    if isinstance(body, Mapping):
+        for name in ("data", "logs", "lines"):
+            if body.get(name) is not None:
+                return text(body[name])
+        return ""
+    if isinstance(body, list):
+        return "".join(f"{one.get('line', '') if isinstance(one, Mapping) else one}\n" for one in body)
+    return "" if body is None else str(body)
 
 
 def next_cursor(body: object) -> str | None:

@@ -15,8 +15,8 @@ from ._version import __version__
 
 USER_AGENT = f"openmiosa-python/{__version__}"
 CONNECT_SECONDS = 10.0
-# Methods whose second arrival changes nothing; the others get an Idempotency-Key.
-IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+# Methods that change nothing. The others get an Idempotency-Key, DELETE too: what it names may be another thing by its second arrival.
+SAFE = frozenset({"GET", "HEAD"})
 NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol, httpx2.ProxyError)
 
 
@@ -41,7 +41,7 @@ def query(values: Mapping[str, Any] | None) -> dict[str, str]:
 def headers(api_key: str, method: str, *, accept: str = "application/json") -> dict[str, str]:
     """The headers of one request; made once, so that every retry carries the same idempotency key."""
     common = {"Authorization": f"Bearer {api_key}", "User-Agent": USER_AGENT, "Accept": accept}
-    return common if method in IDEMPOTENT else {**common, "Idempotency-Key": uuid.uuid4().hex}
+    return common if method in SAFE else {**common, "Idempotency-Key": uuid.uuid4().hex}
 
 
 def timeouts(seconds: float | None) -> httpx2.Timeout:

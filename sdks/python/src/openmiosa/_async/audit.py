@@ -2,7 +2,6 @@
 
 import os
 from datetime import datetime
-from typing import Any
 
 from .. import _envelope, _local, _wire
 from ..models import Event
@@ -23,16 +22,20 @@ class AsyncAudit:
         self,
         *,
         host: str | None = None,
+        method: str | None = None,
         action: str | None = None,
+        secret: str | None = None,
         since: datetime | str | None = None,
         until: datetime | str | None = None,
+        external_user_id: str | None = None,
+        external_workspace_id: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
-        **filters: Any,
     ) -> AsyncPages[Event]:
         """Events, oldest first; without `since` the newest page. `limit` is the size of a page, `cursor` an event's id."""
+        owners = {"external_user_id": external_user_id, "external_workspace_id": external_workspace_id}
         window = {"since": since, "until": until, "limit": limit, "cursor": cursor}
-        params = {**self._resource, "host": host, "action": action, **window, **filters}
+        params = {**self._resource, "host": host, "method": method, "action": action, "secret": secret, **owners, **window}
         return AsyncPages(self._transport, "egress/audit", params, Event.from_json)
 
     async def get(self, event_id: str) -> Event:
@@ -43,8 +46,23 @@ class AsyncAudit:
         """Events as they happen, for ever: from the first step of the iteration on, or from after the event with id `after`."""
         return AsyncTail(self._transport, self._sandbox, after, reconnect_timeout)
 
-    async def export(self, format: str = "csv", *, to: str | os.PathLike[str] | None = None, **filters: Any) -> bytes:
+    async def export(
+        self,
+        format: str = "csv",
+        *,
+        to: str | os.PathLike[str] | None = None,
+        host: str | None = None,
+        method: str | None = None,
+        action: str | None = None,
+        secret: str | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        external_user_id: str | None = None,
+        external_workspace_id: str | None = None,
+    ) -> bytes:
         """All events that match, as `csv` or `jsonl`; with `to` they are written to that file instead and nothing is returned."""
+        owners = {"external_user_id": external_user_id, "external_workspace_id": external_workspace_id}
+        filters = {"host": host, "method": method, "action": action, "secret": secret, "since": since, "until": until, **owners}
         params = {**self._resource, "format": format, **filters}
         async with self._transport.stream("GET", "egress/audit/export", params=params) as response:
             if to is None:

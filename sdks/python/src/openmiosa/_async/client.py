@@ -6,9 +6,10 @@ from typing import Any, Self
 import httpx2
 
 from .. import _envelope
-from ..models import Identity, Template
+from ..models import Identity, Template, Ticket
+from .admin import AsyncAdminLog
 from .audit import AsyncAudit
-from .keys import AsyncApiKeys
+from .keys import AsyncApiKeys, AsyncTokens
 from .network import AsyncNetwork
 from .sandboxes import AsyncSandboxes
 from .secrets import AsyncSecrets
@@ -37,6 +38,8 @@ class AsyncMiosa:
         self.network = AsyncNetwork(self._transport)
         self.audit = AsyncAudit(self._transport)
         self.api_keys = AsyncApiKeys(self._transport)
+        self.tokens = AsyncTokens(self._transport)
+        self.admin_log = AsyncAdminLog(self._transport)
 
     @property
     def base_url(self) -> str:
@@ -50,6 +53,10 @@ class AsyncMiosa:
     async def templates(self) -> list[Template]:
         """The templates that sandboxes can be made from."""
         return [Template.from_json(item) for item in _envelope.many(await self._transport.request("GET", "templates"))]
+
+    async def sse_ticket(self) -> Ticket:
+        """Opens one event stream within a minute: for a browser's EventSource (`?ticket=…`), which can send no key."""
+        return Ticket.from_json(_envelope.one(await self._transport.request("POST", "sse/ticket")))
 
     async def request(self, method: str, path: str, *, params: dict[str, Any] | None = None, json: Any = None) -> Any:
         """Any call of the API that has no method here, with the same key, retries and errors."""

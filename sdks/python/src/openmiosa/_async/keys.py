@@ -1,11 +1,11 @@
-"""Keys of this API."""
+"""Keys of this API, and what is derived from them."""
 
+import builtins
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 from .. import _envelope, _wire
-from ..models import ApiKey
+from ..models import AdminEntry, ApiKey, KeyPreset, ScopedToken
 from .pages import AsyncPages
 from .transport import AsyncTransport
 
@@ -17,16 +17,93 @@ class AsyncApiKeys:
         self._transport = transport
 
     async def create(
-        self, name: str, *, scopes: Iterable[str] | None = None, expires_at: datetime | str | None = None, **more: Any
+        self,
+        name: str,
+        *,
+        scopes: Iterable[str] | None = None,
+        preset: str | None = None,
+        expires_at: datetime | str | None = None,
+        external_user_id: str | None = None,
     ) -> ApiKey:
-        """Make a key. Its `token` is in this reply and never again."""
-        body = _wire.given(name=name, scopes=None if scopes is None else list(scopes), expires_at=expires_at, **more)
+        """Make a key; without scopes it may do what this one may. Its `token` is in this reply and never again."""
+        body = _wire.given(
+            name=name, scopes=_scopes(scopes), preset=preset, expires_at=expires_at, external_user_id=external_user_id
+        )  # fmt: skip
         return ApiKey.from_json(_envelope.one(await self._transport.request("POST", "api-keys", json=body)))
 
-    def list(self, **filters: Any) -> AsyncPages[ApiKey]:
-        """The keys as an iterator, without their tokens."""
-        return AsyncPages(self._transport, "api-keys", filters, ApiKey.from_json)
+    async def create_scoped(
+        self,
+        external_user_id: str,
+        *,
+        scopes: Iterable[str] | None = None,
+        expires_at: datetime | str | None = None,
+        name: str | None = None,
+    ) -> ApiKey:
+        """Make a key that sees what belongs to one of your own users, and nothing else."""
+        body = _wire.given(external_user_id=external_user_id, scopes=_scopes(scopes), expires_at=expires_at, name=name)
+        return ApiKey.from_json(_envelope.one(await self._transport.request("POST", "api-keys/scoped", json=body)))
+
+    def list(self, *, limit: int | None = None) -> AsyncPages[ApiKey]:
+        """The keys as an iterator, without their tokens. `limit` is the size of a page."""
+        return AsyncPages(self._transport, "api-keys", {"limit": limit}, ApiKey.from_json)
+
+    async def get(self, key_id: str) -> ApiKey:
+        """One key, without its token."""
+        return ApiKey.from_json(_envelope.one(await self._transport.request("GET", _wire.path("api-keys", key_id))))
+
+    async def update(
+        self, key_id: str, *, name: str | None = None, scopes: Iterable[str] | None = None, expires_at: datetime | str | None = None
+    ) -> ApiKey:
+        """Change its name, what it may do (never more than this key may), or when it ends."""
+        body = _wire.given(name=name, scopes=_scopes(scopes), expires_at=expires_at)
+        return ApiKey.from_json(_envelope.one(await self._transport.request("PATCH", _wire.path("api-keys", key_id), json=body)))
+
+    async def rotate(self, key_id: str) -> ApiKey:
+        """Give it a new token, which is in this reply and never again; when this returns, the old one opens nothing any more."""
+        return ApiKey.from_json(_envelope.one(await self._transport.request("POST", _wire.path("api-keys", key_id, "rotate"))))
 
     async def delete(self, key_id: str) -> None:
         """End a key; when this returns, it opens nothing any more."""
         await self._transport.request("DELETE", _wire.path("api-keys", key_id))
+
+    def events(self, key_id: str, *, type: str | None = None, limit: int | None = None) -> AsyncPages[AdminEntry]:
+        """What happened to a key and was done with it, newest first."""
+        return AsyncPages(self._transport, _wire.path("api-keys", key_id, "events"), {"type": type, "limit": limit}, AdminEntry.from_json)
+
+    async def presets(self) -> builtins.list[KeyPreset]:
+        """Sets of scopes with a name, for `create(preset=…)`."""
+        return [KeyPreset.from_json(item) for item in _envelope.many(await self._transport.request("GET", "api-keys/presets"))]
+
+    async def save_preset(self, name: str, scopes: Iterable[str], *, description: str | None = None) -> KeyPreset:
+        """Keep a set of scopes under a name, replacing what is there."""
+        body = _wire.given(name=name, scopes=_scopes(scopes), description=description)
+        return KeyPreset.from_json(_envelope.one(await self._transport.request("POST", "api-keys/presets", json=body)))
+
+    async def delete_preset(self, name: str) -> None:
+        """Forget a set of scopes; keys made from it stay as they are."""
+        await self._transport.request("DELETE", _wire.path("api-keys", "presets", name))
+
+
+class AsyncTokens:
+    """Tokens that are derived from this key for a short while, for what should not hold the key itself."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def create_scoped(
+        self,
+        *,
+        user_id: str | None = None,
+        workspace_id: str | None = None,
+        scopes: Iterable[str] | None = None,
+        expires_in_seconds: int = 3600,
+    ) -> ScopedToken:
+        """A token with some of this key's scopes, which ends by itself; use it as `api_key` of a client."""
+        body = _wire.given(user_id=user_id, workspace_id=workspace_id, scopes=_scopes(scopes), expires_in_seconds=expires_in_seconds)
+        return ScopedToken.from_json(_envelope.one(await self._transport.request("POST", "tokens/scoped", json=body)))
+
+
+def _scopes(given: Iterable[str] | None) -> builtins.list[str] | None:
+    if isinstance(given, str):
+        raise TypeError("scopes is a list of scopes, not one string")
+    return None if given is None else builtins.list(given)

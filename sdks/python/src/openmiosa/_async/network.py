@@ -17,21 +17,39 @@ class AsyncNetwork:
         self._transport = transport
         self._resource = _wire.given(resource_id=sandbox_id, resource_type="sandbox" if sandbox_id else None)
 
-    async def allow(self, host: str, **options: Any) -> Rule:
-        """Let a host be called: exact, `*.suffix`, or a CIDR for literal addresses. Options: methods, path_glob, port, note, policy_id."""
-        return await self._rule(host, "allow", options)
+    async def allow(
+        self,
+        host: str,
+        *,
+        port: int | None = None,
+        methods: Iterable[str] | None = None,
+        path_glob: str | None = None,
+        note: str | None = None,
+        policy_id: str | None = None,
+    ) -> Rule:
+        """Let a host be called: exact, `*.suffix`, or a CIDR for literal addresses; with `methods` and `path_glob` only in part."""
+        return await self._rule(host, "allow", port=port, methods=methods, path_glob=path_glob, note=note, policy_id=policy_id)
 
-    async def deny(self, host: str, **options: Any) -> Rule:
-        """Never let a host be called, in either mode; beats every allow. Options as `allow`."""
-        return await self._rule(host, "deny", options)
+    async def deny(
+        self,
+        host: str,
+        *,
+        port: int | None = None,
+        methods: Iterable[str] | None = None,
+        path_glob: str | None = None,
+        note: str | None = None,
+        policy_id: str | None = None,
+    ) -> Rule:
+        """Never let a host be called, in either mode; beats every allow."""
+        return await self._rule(host, "deny", port=port, methods=methods, path_glob=path_glob, note=note, policy_id=policy_id)
 
     async def remove(self, rule_or_host: str) -> None:
         """Take back a rule, by its id or its host."""
         await self._transport.request("DELETE", _wire.path("egress", "allowlist", rule_or_host), params=self._resource)
 
-    async def rules(self, **filters: Any) -> list[Rule]:
-        """The rules there are."""
-        reply = await self._transport.request("GET", "egress/allowlist", params=self._resource | filters)
+    async def rules(self, *, policy_id: str | None = None) -> list[Rule]:
+        """The rules there are, oldest first."""
+        reply = await self._transport.request("GET", "egress/allowlist", params={**self._resource, "policy_id": policy_id})
         return [Rule.from_json(item) for item in _envelope.many(reply)]
 
     async def lockdown(self, hosts: Iterable[str] | None = None) -> Policy:
@@ -58,19 +76,30 @@ class AsyncNetwork:
         reply = await self._transport.request("GET", _wire.path("egress", "policies", own.id))
         return Policy.from_json(_envelope.one(reply, "policy"))
 
-    async def policies(self, **filters: Any) -> list[Policy]:
-        """The policies there are."""
-        reply = await self._transport.request("GET", "egress/policies", params=self._resource | filters)
+    async def policies(self) -> list[Policy]:
+        """The policies there are, with their rules."""
+        reply = await self._transport.request("GET", "egress/policies", params=self._resource)
         return [Policy.from_json(item) for item in _envelope.many(reply)]
 
-    async def create_policy(self, *, name: str, mode: str = "enforce", default_effect: str = "deny", **more: Any) -> Policy:
-        """A policy of one's own, for a resource or for the tenant."""
-        body = self._resource | _wire.given(name=name, mode=mode, default_effect=default_effect, **more)
+    async def create_policy(
+        self, *, name: str, mode: str = "enforce", default_effect: str = "deny", description: str | None = None
+    ) -> Policy:
+        """One more policy, of this sandbox or of the tenant."""
+        body = self._resource | _wire.given(name=name, mode=mode, default_effect=default_effect, description=description)
         return Policy.from_json(_envelope.one(await self._transport.request("POST", "egress/policies", json=body), "policy"))
 
-    async def update_policy(self, policy_id: str, **fields: Any) -> Policy:
-        """Change mode, default_effect, name or description."""
-        reply = await self._transport.request("PATCH", _wire.path("egress", "policies", policy_id), json=_wire.given(**fields))
+    async def update_policy(
+        self,
+        policy_id: str,
+        *,
+        mode: str | None = None,
+        default_effect: str | None = None,
+        name: str | None = None,
+        description: str | None = None,
+    ) -> Policy:
+        """Change a policy; what is not given stays."""
+        body = _wire.given(mode=mode, default_effect=default_effect, name=name, description=description)
+        reply = await self._transport.request("PATCH", _wire.path("egress", "policies", policy_id), json=body)
         return Policy.from_json(_envelope.one(reply, "policy"))
 
     async def suggestions(self, *, since: datetime | str = "7d") -> list[Suggestion]:
@@ -83,6 +112,8 @@ class AsyncNetwork:
         reply = await self._transport.request("GET", "egress/pending", params=self._resource)
         return [PendingHost.from_json(item) for item in _envelope.many(reply)]
 
-    async def _rule(self, host: str, effect: str, options: dict[str, Any]) -> Rule:
-        body = self._resource | _wire.given(host=host, effect=effect, **options)
+    async def _rule(self, host: str, effect: str, *, methods: Iterable[str] | None, **options: Any) -> Rule:
+        if isinstance(methods, str):
+            raise TypeError("methods is a list of methods, not one string")
+        body = self._resource | _wire.given(host=host, effect=effect, methods=None if methods is None else list(methods), **options)
         return Rule.from_json(_envelope.one(await self._transport.request("POST", "egress/allowlist", json=body), "rule"))

@@ -1,27 +1,17 @@
-"""Sandboxes: made, found, listed; and the handle of one."""
+"""Sandboxes: made, found, listed."""
 
 import builtins
-import time
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
-
-import anyio
+from typing import Any
 
 from .. import _envelope, _wire
-from ..errors import NameTakenError, NotFoundError, SandboxFailedError, WaitTimeoutError
+from ..errors import NameTakenError, NotFoundError
 from ..models import SandboxInfo
-from .audit import AsyncAudit
-from .exec import AsyncExec, AsyncProcesses
-from .files import AsyncFiles
-from .network import AsyncNetwork
 from .pages import AsyncPages
-from .secrets import AsyncSecrets
-from .snapshots import AsyncSnapshots
-from .terminal import AsyncShell
+from .sandbox import WAIT_SECONDS, AsyncSandbox
 from .transport import AsyncTransport
 
-WAIT_SECONDS = 60.0
+__all__ = ["AsyncSandbox", "AsyncSandboxes"]
 
 
 class AsyncSandboxes:
@@ -46,20 +36,21 @@ class AsyncSandboxes:
         idle_timeout_sec: int | None = None,
         persistent: bool | None = None,
         always_on: bool | None = None,
+        slug: str | None = None,
         workspace_id: str | None = None,
+        owner_user_id: str | None = None,
         external_user_id: str | None = None,
         external_workspace_id: str | None = None,
         external_project_id: str | None = None,
         wait: bool = True,
         wait_timeout: float = WAIT_SECONDS,
-        **more: Any,
-    ) -> "AsyncSandbox":
-        """Make a sandbox; with `wait` it runs when this returns. Fields without an argument here pass through as they are named."""
+    ) -> AsyncSandbox:
+        """Make a sandbox; with `wait` it runs when this returns. It inherits the secrets of its owners: `external_user_id` and the like."""
         body = _wire.given(
-            name=name, template_id=template, env=env, metadata=metadata, tags=tags, size=size, cpu_count=cpu_count, memory_mb=memory_mb,
-            disk_size_mb=disk_size_mb, timeout_sec=timeout_sec, idle_timeout_sec=idle_timeout_sec, persistent=persistent,
-            always_on=always_on, workspace_id=workspace_id, external_user_id=external_user_id,
-            external_workspace_id=external_workspace_id, external_project_id=external_project_id, **more,
+            name=name, slug=slug, template_id=template, env=env, metadata=metadata, tags=tags, size=size, cpu_count=cpu_count,
+            memory_mb=memory_mb, disk_size_mb=disk_size_mb, timeout_sec=timeout_sec, idle_timeout_sec=idle_timeout_sec,
+            persistent=persistent, always_on=always_on, workspace_id=workspace_id, owner_user_id=owner_user_id,
+            external_user_id=external_user_id, external_workspace_id=external_workspace_id, external_project_id=external_project_id,
         )  # fmt: skip
         reply = await self._transport.request("POST", "sandboxes", params={"wait": True if wait else None}, json=body)
         sandbox = AsyncSandbox(self._transport, SandboxInfo.from_json(_envelope.one(reply)))
@@ -67,17 +58,17 @@ class AsyncSandboxes:
             await sandbox.wait_until_ready(timeout=wait_timeout)
         return sandbox
 
-    async def get(self, id_or_name: str) -> "AsyncSandbox":
+    async def get(self, id_or_name: str) -> AsyncSandbox:
         """The sandbox with this id or name."""
         reply = await self._transport.request("GET", _wire.path("sandboxes", id_or_name))
         return AsyncSandbox(self._transport, SandboxInfo.from_json(_envelope.one(reply)))
 
-    async def get_by_name(self, name: str) -> "AsyncSandbox":
+    async def get_by_name(self, name: str) -> AsyncSandbox:
         """The sandbox with this name."""
         reply = await self._transport.request("GET", _wire.path("sandboxes", "by-name", name))
         return AsyncSandbox(self._transport, SandboxInfo.from_json(_envelope.one(reply)))
 
-    async def get_or_create(self, name: str, **options: Any) -> "AsyncSandbox":
+    async def get_or_create(self, name: str, **options: Any) -> AsyncSandbox:
         """The sandbox with this name, resumed if it is paused, made with `create`'s options if there is none."""
         try:
             sandbox = await self.get_by_name(name)
@@ -93,103 +84,23 @@ class AsyncSandboxes:
             await sandbox.wait_until_ready(timeout=options.get("wait_timeout", WAIT_SECONDS))
         return sandbox
 
-    def list(self, *, state: str | None = None, tags: builtins.list[str] | None = None, **filters: Any) -> AsyncPages["AsyncSandbox"]:
-        """Sandboxes as an iterator; `filters` are those of the API, such as external_user_id."""
-        params = {"state": state, "tags": tags, **filters}
+    def list(
+        self,
+        *,
+        state: str | None = None,
+        tags: builtins.list[str] | None = None,
+        external_user_id: str | None = None,
+        external_workspace_id: str | None = None,
+        external_project_id: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncPages[AsyncSandbox]:
+        """Sandboxes as an iterator, newest first; those with all of `tags`. `limit` is the size of a page."""
+        owners = {
+            "external_user_id": external_user_id, "external_workspace_id": external_workspace_id, "external_project_id": external_project_id
+        }  # fmt: skip
+        params = {"state": state, "tags": tags, **owners, "limit": limit}
         return AsyncPages(self._transport, "sandboxes", params, lambda item: AsyncSandbox(self._transport, SandboxInfo.from_json(item)))
 
     async def delete(self, id_or_name: str) -> None:
         """Destroy a sandbox."""
         await self._transport.request("DELETE", _wire.path("sandboxes", id_or_name))
-
-
-class AsyncSandbox:
-    """One sandbox; as a context manager it is destroyed at the end."""
-
-    def __init__(self, transport: AsyncTransport, info: SandboxInfo) -> None:
-        self._transport = transport
-        self.info = info
-        self.exec = AsyncExec(transport, info.id)
-        self.processes = AsyncProcesses(transport, info.id)
-        self.files = AsyncFiles(transport, info.id)
-        self.snapshots = AsyncSnapshots(transport, info.id)
-        self.secrets = AsyncSecrets(transport, info.id)
-        self.network = AsyncNetwork(transport, info.id)
-        self.audit = AsyncAudit(transport, info.id)
-        self.shell = AsyncShell(transport, info.id)
-        self.exec_stream = self.exec.stream
-
-    @property
-    def id(self) -> str:
-        """Its id, for ever the same."""
-        return self.info.id
-
-    @property
-    def name(self) -> str | None:
-        """Its name."""
-        return self.info.name
-
-    @property
-    def state(self) -> str:
-        """Its state when this handle last heard of it; `refresh()` asks again."""
-        return self.info.state
-
-    async def refresh(self) -> Self:
-        """Ask the server for the state of things."""
-        return await self._take("GET")
-
-    async def pause(self) -> Self:
-        """Stop its processes where they are."""
-        return await self._take("POST", "pause")
-
-    async def resume(self) -> Self:
-        """Let its processes go on."""
-        return await self._take("POST", "resume")
-
-    async def stop(self) -> Self:
-        """End its processes and keep its files."""
-        return await self._take("POST", "stop")
-
-    async def extend(self, timeout_sec: int) -> Self:
-        """Let it live this much longer."""
-        return await self._take("POST", "extend", timeout_sec=timeout_sec)
-
-    async def update(self, **fields: Any) -> Self:
-        """Change name, tags, metadata, always_on, timeout_sec or idle_timeout_sec."""
-        reply = await self._transport.request("PATCH", _wire.path("sandboxes", self.id), json=_wire.given(**fields))
-        self.info = SandboxInfo.from_json(_envelope.one(reply))
-        return self
-
-    async def destroy(self) -> None:
-        """End it with all that is in it; one that is gone already is no error."""
-        try:
-            await self._transport.request("DELETE", _wire.path("sandboxes", self.id))
-        except NotFoundError:
-            return
-
-    async def wait_until_ready(self, timeout: float = WAIT_SECONDS) -> Self:  # noqa: ASYNC109
-        """Return when commands can run in it."""
-        deadline = time.monotonic() + timeout
-        while self.state != "running":
-            if self.state in ("error", "failed", "destroyed"):
-                raise SandboxFailedError(f"sandbox {self.name or self.id} is {self.state}: the server's log says why")
-            if time.monotonic() > deadline:
-                raise WaitTimeoutError(f"sandbox {self.name or self.id} was still {self.state} after {timeout:g} s")
-            await anyio.sleep(0.1)
-            await self.refresh()
-        return self
-
-    async def _take(self, method: str, action: str | None = None, **body: Any) -> Self:
-        path = _wire.path("sandboxes", self.id, *([action] if action else []))
-        reply = await self._transport.request(method, path, json=None if method == "GET" else body)
-        self.info = SandboxInfo.from_json(_envelope.one(reply))
-        return self
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self.destroy()
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(id={self.id!r}, name={self.name!r}, state={self.state!r})"

@@ -1,17 +1,23 @@
 """Stored states of a sandbox's file system."""
 
 import builtins
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from .. import _envelope, _wire
 from ..models import SandboxInfo, SnapshotInfo
 from .transport import AsyncTransport
 
+if TYPE_CHECKING:
+    from .sandbox import AsyncSandbox
+
 
 class AsyncSnapshots:
     """The snapshots of one sandbox."""
 
-    def __init__(self, transport: AsyncTransport, sandbox_id: str) -> None:
+    def __init__(self, transport: AsyncTransport, sandbox_id: str, handle: "Callable[[SandboxInfo], AsyncSandbox]") -> None:
         self._transport = transport
+        self._handle = handle
         self._sandbox = sandbox_id
 
     async def create(self, comment: str | None = None) -> SnapshotInfo:
@@ -25,10 +31,10 @@ class AsyncSnapshots:
         reply = await self._transport.request("GET", _wire.path("sandboxes", self._sandbox, "snapshots"))
         return [SnapshotInfo.from_json(item) for item in _envelope.many(reply)]
 
-    async def restore(self, snapshot_id: str) -> SandboxInfo:
-        """A new sandbox that starts from a snapshot; `client.sandboxes.get(…id)` gives its handle."""
+    async def restore(self, snapshot_id: str) -> "AsyncSandbox":
+        """A new sandbox that starts from a snapshot; this one stays as it is."""
         reply = await self._transport.request("POST", _wire.path("sandboxes", self._sandbox, "restore", snapshot_id), json={})
-        return SandboxInfo.from_json(_envelope.one(reply))
+        return self._handle(SandboxInfo.from_json(_envelope.one(reply)))
 
     async def delete(self, snapshot_id: str) -> None:
         """Forget a snapshot."""

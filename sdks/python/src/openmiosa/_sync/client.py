@@ -7,9 +7,10 @@ from typing import Any, Self
 import httpx2
 
 from .. import _envelope
-from ..models import Identity, Template
+from ..models import Identity, Template, Ticket
+from .admin import AdminLog
 from .audit import Audit
-from .keys import ApiKeys
+from .keys import ApiKeys, Tokens
 from .network import Network
 from .sandboxes import Sandboxes
 from .secrets import Secrets
@@ -38,6 +39,8 @@ class Miosa:
         self.network = Network(self._transport)
         self.audit = Audit(self._transport)
         self.api_keys = ApiKeys(self._transport)
+        self.tokens = Tokens(self._transport)
+        self.admin_log = AdminLog(self._transport)
 
     @property
     def base_url(self) -> str:
@@ -51,6 +54,10 @@ class Miosa:
     def templates(self) -> list[Template]:
         """The templates that sandboxes can be made from."""
         return [Template.from_json(item) for item in _envelope.many(self._transport.request("GET", "templates"))]
+
+    def sse_ticket(self) -> Ticket:
+        """Opens one event stream within a minute: for a browser's EventSource (`?ticket=…`), which can send no key."""
+        return Ticket.from_json(_envelope.one(self._transport.request("POST", "sse/ticket")))
 
     def request(self, method: str, path: str, *, params: dict[str, Any] | None = None, json: Any = None) -> Any:
         """Any call of the API that has no method here, with the same key, retries and errors."""

@@ -28,24 +28,50 @@ class Secrets:
         allowed_hosts: Iterable[str] | None = None,
         type: str = "api_key",
         scope: str = "user",
+        provider: str | None = None,
+        refresh_token: str | None = None,
+        resource_id: str | None = None,
         workspace_id: str | None = None,
         owner_user_id: str | None = None,
         external_user_id: str | None = None,
         external_workspace_id: str | None = None,
         expires_at: datetime | str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        **more: Any,
     ) -> Secret:
-        """Store a value. It goes out only to `allowed_hosts`, or to those of the provider that it is recognised as belonging to."""
-        body = self._resource | _wire.given(
+        """Store a value. It goes out only to `allowed_hosts`, or to those of the provider that it is recognised as belonging to.
+
+        With a `scope` wider than one sandbox (`external_user`, `external_workspace`, `workspace`, `user`, `tenant`), the id of
+        its owner and `expose_as_env`, every sandbox of that owner has it, also those made later.
+        """
+        body = self._of(resource_id) | _wire.given(
             name=name, value=value, expose_as_env=expose_as_env, allowed_hosts=None if allowed_hosts is None else list(allowed_hosts),
-            type=type, scope=scope, workspace_id=workspace_id, owner_user_id=owner_user_id, external_user_id=external_user_id,
-            external_workspace_id=external_workspace_id, expires_at=expires_at, metadata=metadata, **more,
+            type=type, scope=scope, provider=provider, refresh_token=refresh_token, workspace_id=workspace_id, owner_user_id=owner_user_id,
+            external_user_id=external_user_id, external_workspace_id=external_workspace_id, expires_at=expires_at, metadata=metadata,
         )  # fmt: skip
         return _secret(self._transport.request("POST", "egress/secrets", json=body))
 
-    def list(self, **filters: Any) -> builtins.list[Secret]:
-        """Metadata of the secrets; `filters` are those of the API, such as provider or scope."""
+    def list(
+        self,
+        *,
+        name: str | None = None,
+        type: str | None = None,
+        scope: str | None = None,
+        provider: str | None = None,
+        workspace_id: str | None = None,
+        owner_user_id: str | None = None,
+        external_user_id: str | None = None,
+        external_workspace_id: str | None = None,
+    ) -> builtins.list[Secret]:
+        """Metadata of the secrets, of those that fit what is given."""
+        owners = {"workspace_id": workspace_id, "owner_user_id": owner_user_id, "external_user_id": external_user_id}
+        filters = {
+            "name": name,
+            "type": type,
+            "scope": scope,
+            "provider": provider,
+            "external_workspace_id": external_workspace_id,
+            **owners,
+        }
         reply = self._transport.request("GET", "egress/secrets", params=self._resource | filters)
         return [Secret.from_json(item) for item in _envelope.many(reply)]
 
@@ -53,9 +79,19 @@ class Secrets:
         """One secret's metadata."""
         return _secret(self._transport.request("GET", _wire.path("egress", "secrets", secret), params=self._resource))
 
-    def rotate(self, secret: str, new_value: str, *, expires_at: datetime | str | None = None, **more: Any) -> Secret:
+    def rotate(
+        self,
+        secret: str,
+        new_value: str,
+        *,
+        refresh_token: str | None = None,
+        expires_at: datetime | str | None = None,
+        allowed_hosts: Iterable[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Secret:
         """Replace the value. Placeholders stay; when this returns, no new request uses the old value."""
-        body = _wire.given(value=new_value, expires_at=expires_at, **more)
+        hosts = None if allowed_hosts is None else list(allowed_hosts)
+        body = _wire.given(value=new_value, refresh_token=refresh_token, expires_at=expires_at, allowed_hosts=hosts, metadata=metadata)
         return _secret(self._transport.request("PATCH", _wire.path("egress", "secrets", secret), params=self._resource, json=body))
 
     def delete(self, secret: str) -> None:
@@ -71,22 +107,25 @@ class Secrets:
         scopes: Iterable[str] | None = None,
         scope: str | None = None,
         redirect_uri: str | None = None,
+        resource_id: str | None = None,
+        workspace_id: str | None = None,
+        owner_user_id: str | None = None,
         external_user_id: str | None = None,
         external_workspace_id: str | None = None,
-        **more: Any,
     ) -> Connection:
         """Begin to connect an account: show the URL (or, with flow="device", the code) to a person, then `wait_for_completion()`."""
-        body = self._resource | _wire.given(
+        body = self._of(resource_id) | _wire.given(
             provider=provider, expose_as_env=expose_as_env, flow=flow, scopes=None if scopes is None else list(scopes), scope=scope,
-            redirect_uri=redirect_uri, external_user_id=external_user_id, external_workspace_id=external_workspace_id, **more,
+            redirect_uri=redirect_uri, workspace_id=workspace_id, owner_user_id=owner_user_id, external_user_id=external_user_id,
+            external_workspace_id=external_workspace_id,
         )  # fmt: skip
         reply = self._transport.request("POST", "egress/oauth/start", json=body)
         return Connection(self._transport, ConnectionInfo.from_json({"provider": provider, **_envelope.one(reply)}))
 
-    def reauthorize(self, secret: str, **options: Any) -> Connection:
+    def reauthorize(self, secret: str, *, flow: str | None = None) -> Connection:
         """Ask for consent again, for an account whose consent was withdrawn or whose scopes change; placeholders stay."""
         path = _wire.path("egress", "secrets", secret, "reauthorize")
-        reply = self._transport.request("POST", path, params=self._resource, json=_wire.given(**options))
+        reply = self._transport.request("POST", path, params=self._resource, json=_wire.given(flow=flow))
         return Connection(self._transport, ConnectionInfo.from_json(_envelope.one(reply)))
 
     def add_machine_oauth(
@@ -99,12 +138,20 @@ class Secrets:
         scopes: Iterable[str] | None = None,
         expose_as_env: str | None = None,
         allowed_hosts: Iterable[str] | None = None,
-        **more: Any,
+        client_auth: str | None = None,
+        scope: str | None = None,
+        resource_id: str | None = None,
+        workspace_id: str | None = None,
+        owner_user_id: str | None = None,
+        external_user_id: str | None = None,
+        external_workspace_id: str | None = None,
     ) -> Secret:
         """Tokens by client credentials, fetched and renewed by the server; the client secret never has a placeholder."""
-        body = self._resource | _wire.given(
+        body = self._of(resource_id) | _wire.given(
             name=name, token_url=token_url, client_id=client_id, client_secret=client_secret, expose_as_env=expose_as_env,
-            scopes=None if scopes is None else list(scopes), allowed_hosts=None if allowed_hosts is None else list(allowed_hosts), **more,
+            scopes=None if scopes is None else list(scopes), allowed_hosts=None if allowed_hosts is None else list(allowed_hosts),
+            client_auth=client_auth, scope=scope, workspace_id=workspace_id, owner_user_id=owner_user_id, external_user_id=external_user_id,
+            external_workspace_id=external_workspace_id,
         )  # fmt: skip
         return _secret(self._transport.request("POST", "egress/oauth/machine", json=body))
 
@@ -114,19 +161,24 @@ class Secrets:
 
     def bind(self, secret: str, *, expose_as_env: str, resource_id: str | None = None) -> Binding:
         """Expose a secret that exists to this sandbox, or to `resource_id`, under a variable."""
-        resource = self._resource or _wire.given(resource_id=resource_id, resource_type="sandbox")
-        body = {"secret_id": secret, "expose_as_env": expose_as_env, **resource}
+        body = {"secret_id": secret, "expose_as_env": expose_as_env, **self._of(resource_id)}
         reply = self._transport.request("POST", "egress/bindings", json=body)
         return Binding.from_json(_envelope.one(reply, "binding"))
 
-    def bindings(self, **filters: Any) -> builtins.list[Binding]:
+    def bindings(self, *, secret_id: str | None = None) -> builtins.list[Binding]:
         """Which secrets are exposed where, and under which placeholders."""
-        reply = self._transport.request("GET", "egress/bindings", params=self._resource | filters)
+        reply = self._transport.request("GET", "egress/bindings", params={**self._resource, "secret_id": secret_id})
         return [Binding.from_json(item) for item in _envelope.many(reply)]
 
     def unbind(self, binding_id: str) -> None:
         """Take a binding back; the secret stays."""
         self._transport.request("DELETE", _wire.path("egress", "bindings", binding_id))
+
+    def _of(self, resource_id: str | None) -> dict[str, Any]:
+        """The sandbox that is meant: this handle's, or without one the one that is named."""
+        if resource_id is None or self._resource:
+            return self._resource
+        return {"resource_id": resource_id, "resource_type": "sandbox"}
 
 
 def _secret(reply: Any) -> Secret:

@@ -2,17 +2,23 @@
 """Stored states of a sandbox's file system."""
 
 import builtins
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from .. import _envelope, _wire
 from ..models import SandboxInfo, SnapshotInfo
 from .transport import Transport
 
+if TYPE_CHECKING:
+    from .sandbox import Sandbox
+
 
 class Snapshots:
     """The snapshots of one sandbox."""
 
-    def __init__(self, transport: Transport, sandbox_id: str) -> None:
+    def __init__(self, transport: Transport, sandbox_id: str, handle: "Callable[[SandboxInfo], Sandbox]") -> None:
         self._transport = transport
+        self._handle = handle
         self._sandbox = sandbox_id
 
     def create(self, comment: str | None = None) -> SnapshotInfo:
@@ -26,10 +32,10 @@ class Snapshots:
         reply = self._transport.request("GET", _wire.path("sandboxes", self._sandbox, "snapshots"))
         return [SnapshotInfo.from_json(item) for item in _envelope.many(reply)]
 
-    def restore(self, snapshot_id: str) -> SandboxInfo:
-        """A new sandbox that starts from a snapshot; `client.sandboxes.get(…id)` gives its handle."""
+    def restore(self, snapshot_id: str) -> "Sandbox":
+        """A new sandbox that starts from a snapshot; this one stays as it is."""
         reply = self._transport.request("POST", _wire.path("sandboxes", self._sandbox, "restore", snapshot_id), json={})
-        return SandboxInfo.from_json(_envelope.one(reply))
+        return self._handle(SandboxInfo.from_json(_envelope.one(reply)))
 
     def delete(self, snapshot_id: str) -> None:
         """Forget a snapshot."""

@@ -1,6 +1,6 @@
 """`openmiosa network`: which hosts sandboxes may call."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
@@ -112,7 +112,7 @@ def _rules(
     sandbox: str | None,
     tenant: bool,
     *,
-    options: dict[str, list[str] | str | None],
+    options: dict[str, Any],
     common: Common,
 ) -> None:
     if not hosts:

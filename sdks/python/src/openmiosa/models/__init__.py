@@ -3,10 +3,10 @@
 from .event import Event, RequestTransforms, SecretTransforms, SecretUse
 from .execution import ExecResult, OutputEvent, Process, TerminalOutput
 from .files import FileChange, FileInfo, FileTree
-from .key import AdminEntry, ApiKey, Identity, ScopedToken, Ticket
+from .key import AdminEntry, ApiKey, Identity, KeyPreset, ScopedToken, Ticket
 from .policy import PendingHost, Policy, Rule, Suggestion
 from .record import Record
-from .sandbox import Preview, Readiness, ResourceContract, SandboxInfo, SnapshotInfo, Template, Variable
+from .sandbox import Metrics, Preview, Readiness, ResourceContract, SandboxInfo, SnapshotInfo, Template, Usage, Variable
 from .secret import Binding, ConnectionInfo, ConnectionStatus, Provider, Secret
 
 __all__ = [
@@ -21,6 +21,8 @@ __all__ = [
     "FileInfo",
     "FileTree",
     "Identity",
+    "KeyPreset",
+    "Metrics",
     "OutputEvent",
     "PendingHost",
     "Policy",
@@ -42,5 +44,6 @@ __all__ = [
     "Template",
     "TerminalOutput",
     "Ticket",
+    "Usage",
     "Variable",
 ]

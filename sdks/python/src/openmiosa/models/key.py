@@ -52,6 +52,16 @@ class ScopedToken(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPreset(Record):
+    """A set of scopes with a name."""
+
+    name: str
+    scopes: tuple[str, ...] = ()
+    description: str | None = None
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket(Record):
     """Opens one event stream, once and soon: for a browser's EventSource, which can send no key."""
 

@@ -60,6 +60,36 @@ class SandboxInfo(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics(Record):
+    """What a sandbox uses at one moment; `cpu_usec` counts from its start."""
+
+    sandbox_id: str | None = None
+    cpu_usec: int | None = None
+    memory_bytes: int | None = None
+    memory_peak_bytes: int | None = None
+    disk_bytes: int | None = None
+    tasks: int | None = None
+    measured_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage(Record):
+    """How long a sandbox has lived, what it may use, and what it has used."""
+
+    sandbox_id: str | None = None
+    state: str | None = None
+    started_at: datetime | None = None
+    size: str | None = None
+    vcpus: float | None = None
+    memory_mb: int | None = None
+    disk_size_mb: int | None = None
+    cpu_usec: int | None = None
+    memory_peak_bytes: int | None = None
+    disk_bytes: int | None = None
+    uptime_sec: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotInfo(Record):
     """A stored state of a sandbox's file system."""
 

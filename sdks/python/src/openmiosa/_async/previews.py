@@ -1,0 +1,34 @@
+"""Ports of a sandbox, opened on the server's own machine."""
+
+import builtins
+
+from .. import _envelope, _wire
+from ..models import Preview
+from .transport import AsyncTransport
+
+
+class AsyncPreviews:
+    """The previews of one sandbox."""
+
+    def __init__(self, transport: AsyncTransport, sandbox_id: str) -> None:
+        self._transport = transport
+        self._sandbox = sandbox_id
+
+    async def open(self, port: int) -> Preview:
+        """Reach a port of the sandbox under the preview's `url`; asking again gives the same one."""
+        return Preview.from_json(_envelope.one(await self._transport.request("POST", self._path(), json={"port": port})))
+
+    async def list(self) -> builtins.list[Preview]:
+        """Those that are open."""
+        return [Preview.from_json(item) for item in _envelope.many(await self._transport.request("GET", self._path()))]
+
+    async def get(self, preview_id: str) -> Preview:
+        """One of them."""
+        return Preview.from_json(_envelope.one(await self._transport.request("GET", self._path(preview_id))))
+
+    async def close(self, preview_id: str) -> None:
+        """End one, with the connections through it."""
+        await self._transport.request("DELETE", self._path(preview_id))
+
+    def _path(self, *more: str) -> str:
+        return _wire.path("sandboxes", self._sandbox, "previews", *more)
