@@ -1,5 +1,6 @@
 """Every block of the tutorial's and the guides' pages does what its page says."""
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +22,14 @@ class Reading:
     before: Callable[[Place, Session], None] = lambda place, session: None
 
 
+def _own_state(place: Place, session: Session) -> None:
+    """The reader's state folder is that of the server that runs."""
+    session.environment["OPENMIOSA_STATE"] = str(place.world.system.state)
+
+
 READINGS = {
+    "guides/self-hosting.md": Reading(text=4, before=_own_state),
+    "guides/moving-from-miosa.md": Reading(text=1),
     "guides/connect-a-provider.md": Reading(text=1),
 }
 
@@ -52,15 +60,18 @@ def test_every_block_of_the_page_does_what_the_page_says(name: str, place: Place
 
 
 def test_there_are_pages():
-    assert len(read_pages()) >= 4
+    assert len(read_pages()) >= 12
     assert set(READINGS) <= set(read_pages())
 
 
 def _variables(place: Place, folder: Path) -> dict[str, str]:
     """What a reader has in the environment: the key and the address of a server, and an OpenAI key."""
+    binaries = {name: os.environ[name] for name in ("OPENMIOSA_BIN_DIR",) if name in os.environ}
     return {
+        **binaries,
         "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
         "HOME": str(folder),
+        "COLUMNS": "120",
         "LANG": "C.UTF-8",
         "MIOSA_API_KEY": place.world.system.api_key,
         "MIOSA_BASE_URL": place.world.system.base_url,

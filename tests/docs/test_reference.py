@@ -1,0 +1,58 @@
+"""The reference is what the sources say today."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tools.docs import api, errors, regions
+from tools.docs.__main__ import REFERENCE, made
+
+from . import blocks
+from .place import PAGES, ROOT
+
+
+@pytest.fixture(scope="module")
+def pages() -> dict[Path, str]:
+    return made()
+
+
+def test_no_made_page_is_out_of_date(pages: dict[Path, str]):
+    stale = [path.relative_to(ROOT).as_posix() for path, text in pages.items() if not path.exists() or path.read_text() != text]
+    assert stale == [], "`make docs` writes them anew"
+
+
+def test_every_page_of_the_reference_is_made(pages: dict[Path, str]):
+    assert {path.name for path in (PAGES / "reference").glob("*.md")} == set(REFERENCE)
+    assert all(len(pages[PAGES / "reference" / name].splitlines()) > 50 for name in REFERENCE)
+
+
+def test_every_code_that_the_server_answers_is_explained_and_no_other():
+    assert errors.described() == set(errors.codes(ROOT))
+
+
+def test_every_operation_stands_on_the_page_of_the_api(pages: dict[Path, str]):
+    page = pages[PAGES / "reference/api.md"]
+    operations = [name for name in api.operations(ROOT) if f"`{name}`" not in page]
+    assert len(api.operations(ROOT)) > 80
+    assert operations == []
+
+
+def test_the_python_of_the_reference_is_python():
+    found = [block for block in blocks.of(PAGES / "reference/python.md") if block.kind == "python"]
+    assert len(found) > 80
+    for block in found:
+        ast.parse(block.text)
+
+
+def test_a_region_loses_its_indent_and_the_marks_of_others():
+    program = "def f():\n    # [one]\n    a = 1\n    # [two]\n    b = 2\n    # [/two]\n    # [/one]\n"
+    assert regions.of(program) == {"one": "a = 1\nb = 2\n", "two": "b = 2\n"}
+
+
+def test_a_region_that_is_not_there_is_an_error(tmp_path: Path):
+    (tmp_path / "program.py").write_text("# [one]\na = 1\n# [/one]\n")
+    page = "<!-- region program.py one -->\n```python\nold\n```\n"
+    assert regions.filled(page, tmp_path) == "<!-- region program.py one -->\n```python\na = 1\n```\n"
+    with pytest.raises(regions.NoRegion):
+        regions.filled(page.replace("one", "two"), tmp_path)

@@ -1,0 +1,1 @@
+"""Fills and generates what of docs/ is made from something else."""
