@@ -112,7 +112,7 @@ def _finished(where: str, spec: dict[str, Any], body: type[Body] | None) -> dict
         schema = {"$ref": _REF.format(model=body.__name__)}
         needed = any(field.is_required() for field in body.model_fields.values())
         spec["requestBody"] = {"required": needed, "content": {"application/json": {"schema": schema}}}
-    answers = {status: _answer(status, answer) for status, answer in spec["responses"].items() if status != "422"}
+    answers = {status: _answer(status, answer) for status, answer in spec["responses"].items() if status not in ("422", "501")}
     refusals = {str(status): {"$ref": f"#/components/responses/{REFUSALS[status][0]}"} for status in _refusals(spec, changes=changes)}
     spec["responses"] = {**answers, **refusals, "5XX": {"$ref": "#/components/responses/Failure"}}
     return spec
@@ -145,7 +145,7 @@ def _answer(status: str, answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refusals(spec: dict[str, Any], *, changes: bool) -> list[int]:
-    found = set(spec.pop("x-refuses", ()))
+    found = {*spec.pop("x-refuses", ()), *(int(status) for status in spec["responses"] if status == "501")}
     if spec.get("security") != []:
         found |= {401, *((409,) if changes else ())}
         if "x-scope" in spec:

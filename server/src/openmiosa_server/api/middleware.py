@@ -39,19 +39,19 @@ class Edge:
         _one_slash(scope)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        if scope["type"] == "websocket":
-            await self._app(scope, receive, send)
-            return
         began = time.monotonic()
         status = 0
 
         async def with_headers(message: Message) -> None:
             nonlocal status
-            if message["type"] == "http.response.start":
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 status = message["status"]
                 present = {name.lower() for name, _ in message["headers"]}
                 extra = [(name, value) for name, value in (*_HEADERS, (b"x-request-id", request_id.encode())) if name not in present]
                 message = {**message, "headers": [*message["headers"], *extra]}
+            elif message["type"] == "websocket.accept":
+                status = 101
+                message = {**message, "headers": [*message.get("headers", ()), (b"x-request-id", request_id.encode())]}
             await send(message)
 
         try:
@@ -63,7 +63,7 @@ class Edge:
             route = getattr(scope.get("route"), "path", None)
             if route not in ("/healthz", "/readyz", "/metrics"):
                 took = round((time.monotonic() - began) * 1000, 1)
-                log.info("request", method=scope["method"], path=scope["path"][:512], status=status, took_ms=took)
+                log.info("request", method=scope.get("method", "WS"), path=scope["path"][:512], status=status, took_ms=took)
 
     def _request_id(self, scope: Scope) -> str:
         for name, value in scope["headers"]:

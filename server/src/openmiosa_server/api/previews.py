@@ -60,8 +60,8 @@ async def close(asked: Asked, key: str, preview: str) -> Response:
     return nothing()
 
 
-@router.post("/preview-token", **operation("previews.token", scope="sandboxes:read", no_sdk=_UNSHARED, refuses=(501,)))
-@router.post("/shares", **operation("previews.share", scope="sandboxes:read", no_sdk=_UNSHARED, refuses=(501,)))
+@router.post("/preview-token", **operation("previews.token", scope="sandboxes:read", no_sdk=_UNSHARED, status=501))
+@router.post("/shares", **operation("previews.share", scope="sandboxes:read", no_sdk=_UNSHARED, status=501))
 async def share(asked: Asked, key: str) -> Response:
     """A preview is reachable on the server's own machine alone, so there is nobody to share it with."""
     await asked.services.sandboxes.get(asked.principal, key, **asked.who)

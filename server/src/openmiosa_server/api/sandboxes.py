@@ -236,8 +236,7 @@ async def tag(asked: Asked, key: str, given: Annotated[SandboxTags, body(Sandbox
 )
 async def destroy(asked: Asked, key: str) -> Response:
     """End it for good."""
-    sandbox = await asked.services.sandboxes.get(asked.principal, key, **asked.who)
-    await asked.services.sandboxes.destroy(asked.principal, sandbox.id, **asked.who)
+    sandbox = await asked.services.sandboxes.destroy(asked.principal, key, **asked.who)
     asked.services.previews.close_sandbox(sandbox.id)
     return nothing()
 
@@ -290,9 +289,7 @@ async def readiness_stream(asked: Asked, key: str) -> Response:
 @router.get("/{key}/env", **operation("env.list", VariablesAnswer, scope="sandboxes:read", sdk="sandbox.env.list"))
 async def variables(asked: Asked, key: str) -> Response:
     """The sandbox's own variables; placeholders are listed by the bindings."""
-    sandbox = await asked.services.sandboxes.get(asked.principal, key, record=True, **asked.who)
-    listed = [{"key": name, "value": value, "encrypted": False} for name, value in sorted(sandbox.env.items())]
-    return data({"vars": listed}, vars=listed)
+    return _variables(await asked.services.sandboxes.get(asked.principal, key, record=True, **asked.who))
 
 
 @router.put("/{key}/env", **operation("env.set", VariablesAnswer, scope="sandboxes:write", sdk="sandbox.env.set"))
@@ -305,17 +302,13 @@ async def set_variables(asked: Asked, key: str, given: Annotated[EnvSet, body(En
                 details={"field": "encrypted"},
             )
     env = {variable.key: variable.value for variable in given.vars}
-    await asked.services.sandboxes.update(asked.principal, key, UpdateSandbox(env=env), **asked.who)
-    return await variables(asked, key)
+    return _variables(await asked.services.sandboxes.update(asked.principal, key, UpdateSandbox(env=env), **asked.who))
 
 
 @router.delete("/{key}/env/{name}", **operation("env.delete", VariablesAnswer, scope="sandboxes:write", sdk="sandbox.env.delete"))
 async def drop_variable(asked: Asked, key: str, name: str) -> Response:
     """Remove one."""
-    sandbox = await asked.services.sandboxes.get(asked.principal, key, **asked.who)
-    env = {known: value for known, value in sandbox.env.items() if known != name}
-    await asked.services.sandboxes.update(asked.principal, key, UpdateSandbox(env=env), **asked.who)
-    return await variables(asked, key)
+    return _variables(await asked.services.sandboxes.update(asked.principal, key, UpdateSandbox(env_without=name), **asked.who))
 
 
 @router.get("/{key}/usage", **operation("sandboxes.usage", One[Usage], scope="sandboxes:read", sdk="sandbox.usage"))
@@ -323,6 +316,11 @@ async def usage(asked: Asked, key: str) -> Response:
     """How long it has lived, and what it may use."""
     view = (await asked.services.sandboxes.get(asked.principal, key, **asked.who)).view()
     return data({"sandbox_id": view["id"], "state": view["state"], "started_at": view["started_at"], **view["resource_contract"]})
+
+
+def _variables(sandbox: Any) -> Response:
+    listed = [{"key": name, "value": value, "encrypted": False} for name, value in sorted(sandbox.env.items())]
+    return data({"vars": listed}, vars=listed)
 
 
 def _readiness(sandbox: Any) -> dict[str, Any]:

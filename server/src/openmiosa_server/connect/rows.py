@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..db.clock import now
 from ..db.tables import bindings, connections, oauth_flows, sandboxes, secrets
+from ..identity import Principal
+from ..vault.rows import visible
 
 
 def digest(state: str) -> str:
@@ -26,11 +28,13 @@ async def add_flow(tx: AsyncConnection, row: dict[str, Any]) -> None:
     await tx.execute(insert(oauth_flows).values(**row))
 
 
-async def flow(tx: AsyncConnection, state: str, tenant_id: str | None = None) -> RowMapping | None:
-    """A flow by its state, of one tenant where one asks."""
+async def flow(tx: AsyncConnection, state: str, asker: Principal | None = None) -> RowMapping | None:
+    """A flow by its state; where somebody asks, one of their tenant, and of a secret that they may see."""
     query = select(oauth_flows).where(oauth_flows.c.state_hash == digest(state))
-    if tenant_id is not None:
-        query = query.where(oauth_flows.c.tenant_id == tenant_id)
+    if asker is not None:
+        query = query.where(oauth_flows.c.tenant_id == asker.tenant_id)
+        if asker.external_user_id is not None:
+            query = query.where(oauth_flows.c.secret_id.in_(select(secrets.c.id).where(*visible(asker))))
     return (await tx.execute(query)).mappings().one_or_none()
 
 

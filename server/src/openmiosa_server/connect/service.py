@@ -94,7 +94,7 @@ class Connect:
         self, principal: Principal, key: str, *, flow: str = "code", resource_id: str | None = None, request: RequestInfo | None = None
     ) -> Started:
         """Run the flow again for a connection that exists."""
-        secret = await self._vault.get(principal, key, resource_id=resource_id, request=request)
+        secret = await self._vault.get(principal, key, resource_id=resource_id, scope="secrets:write", request=request)
         if secret.type != "oauth_connect" or secret.provider is None:
             raise Conflict(f"{secret.name} is no connected account; rotate it instead", code="NOT_A_CONNECTION")
         async with self._database.read() as tx:
@@ -139,7 +139,7 @@ class Connect:
         """How a flow stands; a pending one is an answer, not an error."""
         await self._identity.authorize(principal, "secrets:read", "connect:flow:get", request=request, record=False)
         async with self._database.read() as tx:
-            flow = await rows.flow(tx, state, principal.tenant_id)
+            flow = await rows.flow(tx, state, principal)
         if flow is None:
             raise NotFound("no such connection attempt; start one", code="UNKNOWN_STATE")
         status, error, message = flow["status"], flow["error"], flow["message"]
@@ -272,7 +272,7 @@ class Connect:
             about = {"provider": given.name[:64], "account": given.client_id[:255], "scopes": list(given.scopes), "settings": settings}
             await self.ledger.write(tx, principal.tenant_id, bound.secret.id, replace(tokens, refresh=None), about)
         await self._publisher.publish_secret(bound.secret.id)
-        return replace(bound, secret=await self._vault.get(principal, bound.secret.id))
+        return replace(bound, secret=await self._vault.get(principal, bound.secret.id, scope="secrets:write"))
 
     def _checked_redirect(self, uri: str | None) -> str | None:
         """Where the browser goes in the end: nowhere, or to a host that the operator named."""

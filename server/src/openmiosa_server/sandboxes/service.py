@@ -111,6 +111,10 @@ class Sandboxes:
         if change.env is not None:
             names.check_env(change.env)
         async with self._database.begin() as tx:
+            if (dropped := values.pop("env_without", None)) is not None:
+                values["env"] = {
+                    name: value for name, value in (await store.find(tx, principal, sandbox.id)).env.items() if name != dropped
+                }
             for name in ("name", "slug"):
                 if name in values:
                     await store.require_free(tx, principal.tenant_id, names.check_name(values[name]), but=sandbox.id)
@@ -152,10 +156,11 @@ class Sandboxes:
             await store.change(tx, sandbox.id, timeout_sec=age + seconds)
             return await store.find(tx, principal, sandbox.id)
 
-    async def destroy(self, principal: Principal, key: str, *, request: RequestInfo | None = None) -> None:
+    async def destroy(self, principal: Principal, key: str, *, request: RequestInfo | None = None) -> Sandbox:
         """End it for good: processes, files, network, placeholders, the secrets that only it had, authority."""
         sandbox = await self.lookup(principal, key, "sandboxes:write", "sandbox:sandbox:destroy", request)
         await self.destroy_found(sandbox, "destroyed by its owner")
+        return sandbox
 
     async def destroy_found(self, sandbox: Sandbox, reason: str) -> None:
         """End a sandbox that was looked up already."""

@@ -46,6 +46,7 @@ class UpdateSandbox:
     timeout_sec: int | None = None
     idle_timeout_sec: int | None = None
     env: dict[str, str] | None = None
+    env_without: str | None = None  # this variable goes, the others stay
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,10 +65,16 @@ class Vault:
             return await rows.listed(tx, principal, wanted, resource_id)
 
     async def get(
-        self, principal: Principal, id_or_name: str, *, resource_id: str | None = None, request: RequestInfo | None = None
+        self,
+        principal: Principal,
+        id_or_name: str,
+        *,
+        resource_id: str | None = None,
+        scope: str = "secrets:read",
+        request: RequestInfo | None = None,
     ) -> Secret:
-        """One description; there is no call that answers a value."""
-        await self._allow(principal, "secrets:read", "vault:secret:get", id_or_name, request)
+        """One description; there is no call that answers a value. `scope` is what the call needs that asks this on its way."""
+        await self._allow(principal, scope, "vault:secret:get", id_or_name, request)
         async with self._database.read() as tx:
             return await rows.find(tx, principal, id_or_name, await self._resource(tx, principal, resource_id))
 
