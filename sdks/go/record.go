@@ -74,7 +74,8 @@ func readRecord(data []byte, record any, beside *Record) error {
 	return nil
 }
 
-// readField is kind to numbers: the wire has some as text, and whole ones may come with a fraction of zero.
+// readField is kind to numbers: the wire has some as text, whole ones may come with a fraction of zero, and where text is
+// expected the digits are.
 func readField(raw json.RawMessage, target reflect.Value) error {
 	if string(raw) == "null" {
 		return nil
@@ -86,6 +87,10 @@ func readField(raw json.RawMessage, target reflect.Value) error {
 			return fmt.Errorf("%s is no whole number", raw)
 		}
 		target.SetInt(int64(number))
+		return nil
+	}
+	if target.Kind() == reflect.String && strings.ContainsRune("-0123456789", rune(raw[0])) {
+		target.SetString(string(raw))
 		return nil
 	}
 	return json.Unmarshal(raw, target.Addr().Interface())
