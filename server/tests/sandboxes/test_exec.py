@@ -24,6 +24,11 @@ def test_a_vector_is_run_without_a_shell(box: Box) -> None:
     assert answer["stdout"] == "a b|$HOME|"
 
 
+def test_python_is_called_python_also_where_the_host_has_only_python3(box: Box) -> None:
+    assert box.run("python -c 'print(6 * 7)'")["stdout"] == "42\n"
+    assert box.post("/exec", json={"argv": ["python", "-c", "import sys; sys.exit(5)"]}).json()["data"]["exit_code"] == 5
+
+
 def test_standard_input_and_folder_and_variables_arrive(box: Box) -> None:
     result = box.run("pwd; cat; echo $GREETING", stdin="typed\n", cwd="/tmp", env={"GREETING": "hello"})
     assert result["stdout"] == "/tmp\ntyped\nhello\n"

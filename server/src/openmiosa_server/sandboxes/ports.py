@@ -1,6 +1,6 @@
 """What the lifecycle of a sandbox needs from its neighbours; main hands in the real ones."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -80,6 +80,9 @@ class Templates(Protocol):
 
     def get(self, template_id: str) -> "HasLayers":
         """One template by id; NotFound when there is none."""
+
+    def programs(self) -> Mapping[str, bytes]:
+        """Programs that every new sandbox finds in its own folder, by their paths inside."""
 
 
 class HasLayers(Protocol):

@@ -79,6 +79,9 @@ class Sandboxes:
         try:
             await self._publisher.publish(sandbox.id)
             await self._backend.start(self._spec(sandbox, from_snapshot=wanted.from_snapshot))
+            if wanted.from_snapshot is None:  # a snapshot has them as its sandbox left them
+                for path, program in self._templates.programs().items():
+                    await self._backend.write_file(sandbox.id, path, program, mode="0755")
         except BaseException as error:
             await asyncio.shield(self._give_up(sandbox, error))
             raise

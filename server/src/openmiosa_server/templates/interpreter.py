@@ -12,6 +12,9 @@ from pathlib import Path
 # The PATH inside a sandbox; only what lies under /usr is there, whatever the operator's own PATH says.
 SANDBOX_PATH = ("/usr/local/bin", "/usr/bin")
 
+# First on the PATH inside; a sandbox's own folder, so what stands there is that sandbox's to change.
+OWN_PROGRAMS = "/home/agent/.local/bin"
+
 _QUESTION = """
 import json, site, sys
 print(json.dumps({"version": list(sys.version_info[:3]), "sites": site.getsitepackages()}))
@@ -29,10 +32,23 @@ class Interpreter:
 
 def find() -> Interpreter | None:
     """The `python3` that a sandbox's PATH finds under the host's /usr, or None."""
+    found = _python3()
+    return None if found is None else ask(found)
+
+
+def aliases() -> dict[str, bytes]:
+    """Programs that a new sandbox is given: `python`, where the host knows it as `python3` alone, as Debian does."""
+    found = _python3()
+    if found is None or any(Path(folder, "python").exists() for folder in SANDBOX_PATH):
+        return {}
+    return {f"{OWN_PROGRAMS}/python": f'#!/bin/sh\nexec {found} "$@"\n'.encode()}
+
+
+def _python3() -> Path | None:
     for folder in SANDBOX_PATH:
         candidate = Path(folder, "python3")
         if candidate.exists() and Path("/usr") in candidate.resolve().parents:
-            return ask(candidate)
+            return candidate
     return None
 
 

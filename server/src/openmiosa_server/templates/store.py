@@ -41,6 +41,10 @@ class TemplateStore:
         self.folder = folder
         self.default = default
 
+    def programs(self) -> dict[str, bytes]:
+        """Programs that every new sandbox finds in its own folder, by their paths inside."""
+        return interpreter.aliases()
+
     def prepare(self) -> None:
         """Before any sandbox runs: drop drafts and replaced layers, and make the layer with Python when the host has none under /usr."""
         self._sweep()
