@@ -185,7 +185,9 @@ def test_a_new_key_is_printed_alone(cli, server):
 
 
 def test_connect_shows_where_to_consent_and_waits(cli, server):
-    server.answers("POST", "/egress/oauth/start", {"data": {"state": "st_1", "user_code": "AB-12", "verification_uri": "https://p.example/d"}})
+    server.answers(
+        "POST", "/egress/oauth/start", {"data": {"state": "st_1", "user_code": "AB-12", "verification_uri": "https://p.example/d"}}
+    )
     server.answers("GET", "/egress/oauth/status", {"data": {"status": "completed", "secret_id": "sec_1"}})
     server.answers("GET", "/egress/secrets/sec_1", {"data": {**SECRET, "name": "github_token"}})
     ran = cli("connect", "github", "-s", "agent", "--as", "GITHUB_TOKEN", "--device")
@@ -242,5 +244,5 @@ def _typed(command, env, answers):
 
 def test_what_a_provider_says_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     asked = SimpleNamespace(user_code="A\x1b[2J", verification_uri="https://a.test/\x1b]0;owned\x07", authorize_url=None)
-    import_module("openmiosa.cli.connect")._invite(asked, browser=False)
+    import_module("openmiosa.cli.connect").invite(asked, browser=False)
     assert "\x1b" not in capsys.readouterr().err

@@ -1,7 +1,7 @@
 """The `openmiosa` command: a thin layer over the synchronous client.
 
 Exit codes: 0 done · 1 the server refused or failed · 2 usage or configuration · 3 the server cannot be reached · 130 interrupted;
-`sandbox exec` and `sandbox shell` pass on the exit code of the command.
+`run`, `sandbox exec` and `sandbox shell` pass on the exit code of the command (128 and the signal's number when one ended it).
 """
 
 import sys
@@ -10,6 +10,10 @@ import sys
 def main(argv: list[str] | None = None) -> int:
     """Run one command line; gives the exit code."""
     tokens = sys.argv[1:] if argv is None else argv
+    from . import quick
+
+    if quick.answers(tokens):
+        return 0
     from . import host
 
     if tokens and host.offers(tokens[0]):

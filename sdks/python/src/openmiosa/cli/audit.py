@@ -10,6 +10,7 @@ from ..models import Event
 from . import output
 from .context import client
 from .options import DEFAULTS, Common, Sandbox
+from .screen import coloured
 
 app = App(name="audit", help="See every outbound call, past and live.")
 
@@ -50,10 +51,10 @@ def tail(
         audit = api.audit if sandbox is None else api.sandboxes.get(sandbox).audit
         with audit.tail(after=after) as events:
             for event in events:
-                print(json.dumps(output.as_json(event)) if common.json else line(event), flush=True)
+                print(json.dumps(output.as_json(event)) if common.json else line(event, colour=coloured(sys.stdout)), flush=True)
 
 
-def line(event: Event) -> str:
-    """The line of an event; coloured on a terminal."""
-    colour = COLOURS.get(event.action) if sys.stdout.isatty() else None
-    return f"\x1b[{colour}m{event}\x1b[0m" if colour else str(event)
+def line(event: Event, *, colour: bool) -> str:
+    """The line of an event."""
+    code = COLOURS.get(event.action) if colour else None
+    return f"\x1b[{code}m{event}\x1b[0m" if code else str(event)

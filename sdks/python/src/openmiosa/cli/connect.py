@@ -30,13 +30,13 @@ def connect(
     with client(common) as api:
         secrets = api.secrets if sandbox is None else api.sandboxes.get(sandbox).secrets
         asked = secrets.connect(provider, expose_as_env=expose, flow="device" if device else None)
-        _invite(asked, browser)
+        invite(asked, browser)
         kept = asked.wait_for_completion(timeout=timeout)
     sentence = f"{provider} is connected as {kept.name}." + (f" Inside, ${expose} is a placeholder." if expose else "")
     output.done(kept, sentence, common)
 
 
-def _invite(asked: "Connection", browser: bool) -> None:
+def invite(asked: "Connection", browser: bool) -> None:
     """Say where the consent is given; on standard error, so that --json stays JSON."""
     if asked.user_code:
         print(f"Open  {plain(asked.verification_uri or '')}\nand enter  {plain(asked.user_code)}", file=sys.stderr)

@@ -14,15 +14,22 @@ from cyclopts import App, Parameter
 
 from .. import _settings
 from ..errors import ConfigurationError
-from . import output
+from . import complete, output, values
 from .options import DEFAULTS, Common, UsageError
 
 if TYPE_CHECKING:
     from .._sync.client import Miosa
 
 SHOWN = 12
+NO_SERVER = "no server is known: run `openmiosa up`, or `openmiosa context add`, or set MIOSA_API_KEY and MIOSA_BASE_URL"
 
 app = App(name="context", help="Choose between servers.")
+
+Known = Annotated[str, Parameter(completer=complete.contexts)]
+
+
+class NoServer(ConfigurationError):
+    """Nothing says which server is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,7 @@ def place(name: str | None = None) -> Place:
             raise ConfigurationError(f"MIOSA_BASE_URL is set to {base} and no key for it is known: set MIOSA_API_KEY as well")
         return _of(contexts, matching[0])
     if current is None:
-        raise ConfigurationError("no server is known: run `openmiosa up`, or set MIOSA_API_KEY and MIOSA_BASE_URL")
+        raise NoServer(NO_SERVER)
     return current
 
 
@@ -114,26 +121,90 @@ def list_contexts(*, common: Common = DEFAULTS) -> None:
 
 
 @app.command
-def use(name: str, /, *, common: Common = DEFAULTS) -> None:
+def use(name: Known, /, *, common: Common = DEFAULTS) -> None:
     """Make a context the current one."""
-    held = read()
-    if name not in held["contexts"]:
-        raise UsageError(f"there is no context {name!r}; `openmiosa context list` shows those there are")
-    file = path()
-    draft = file.with_suffix(".new")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-        json.dump({**held, "current": name}, out, indent=1)
-        out.write("\n")
-    draft.replace(file)
+    held = _with(name)
+    _write({**held, "current": name})
     output.done({"current": name}, f"Commands now go to '{name}', {_of(held, name).base_url}.", common)
 
 
 @app.command
-def show(name: Annotated[str | None, Parameter(help="default: what commands use now")] = None, /, *, common: Common = DEFAULTS) -> None:
+def add(
+    name: str,
+    base_url: Annotated[str, Parameter(help="such as https://miosa.example.com")],
+    /,
+    *source: values.Source,
+    from_env: values.FromEnv = None,
+    from_file: values.FromFile = None,
+    value: values.Refused = None,
+    use: Annotated[bool, Parameter(negative=(), help="make it the current one")] = False,
+    force: Annotated[bool, Parameter(negative=(), help="replace a context of that name")] = False,
+    common: Common = DEFAULTS,
+) -> None:
+    """Remember a server and its key; the key is asked for unless a source is named."""
+    held = read()
+    if name in held["contexts"] and not force:
+        raise UsageError(f"there is a context {name!r} already; --force replaces it")
+    base = _settings.base_url(base_url)
+    key = _settings.api_key(values.value(f"API key for {base}", source, value, from_env, from_file))
+    current = name if use or held["current"] is None else held["current"]
+    _write({**held, "current": current, "contexts": {**held["contexts"], name: {"base_url": _settings.server_url(base), "api_key": key}}})
+    now = " Commands now go there." if current == name else f" `openmiosa context use {name}` makes it the current one."
+    output.done({"name": name, "base_url": base, "current": current == name}, f"'{name}' is remembered.{now}", common)
+
+
+@app.command
+def rename(name: Known, new: str, /, *, common: Common = DEFAULTS) -> None:
+    """Call a context something else."""
+    held = _with(name)
+    if new in held["contexts"]:
+        raise UsageError(f"there is a context {new!r} already")
+    kept = {new if one == name else one: place for one, place in held["contexts"].items()}
+    _write({**held, "current": new if held["current"] == name else held["current"], "contexts": kept})
+    output.done({"name": new}, f"'{name}' is now called '{new}'.", common)
+
+
+@app.command
+def rm(name: Known, /, *, common: Common = DEFAULTS) -> None:
+    """Forget a context; the server and its key stay as they are."""
+    held = _with(name)
+    kept = {one: place for one, place in held["contexts"].items() if one != name}
+    current = None if held["current"] == name else held["current"]
+    _write({**held, "current": current, "contexts": kept})
+    left = "" if current else " No context is the current one now: `openmiosa context use NAME` chooses."
+    output.done({"forgotten": name}, f"'{name}' is forgotten. Its key still works: `openmiosa keys rm` ends it.{left}", common)
+
+
+@app.command
+def show(
+    name: Annotated[str | None, Parameter(completer=complete.contexts, help="default: what commands use now")] = None,
+    /,
+    *,
+    common: Common = DEFAULTS,
+) -> None:
     """Show which server and key a command would use, and why."""
     chosen = place(name or common.context)
     fields = {"base_url": _settings.base_url(chosen.base_url), "key": _short(chosen.api_key), "source": chosen.source, "file": str(path())}
     output.record(fields, common)
+
+
+def _with(name: str) -> dict[str, Any]:
+    """The context file, which has this context."""
+    held = read()
+    if name not in held["contexts"]:
+        raise UsageError(f"there is no context {name!r}; `openmiosa context list` shows those there are")
+    return held
+
+
+def _write(held: dict[str, Any]) -> None:
+    """Replace the context file in one step; it holds keys, so nobody else may read it."""
+    file = path()
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = file.with_suffix(".new")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+        json.dump(held, out, indent=1)
+        out.write("\n")
+    draft.replace(file)
 
 
 def _short(key: str) -> str:

@@ -3,10 +3,13 @@
 import sys
 from typing import Any
 
+from . import tree
+
 GROUP = "openmiosa.commands"
 # Known even when the server's package is absent, so that the answer can say what to install.
-EXPECTED = ("up", "config", "template", "host")
-CLIENT = frozenset({"sandbox", "secrets", "network", "audit", "keys", "context", "connect", "doctor", "version"})
+EXPECTED = tuple(tree.HOST)
+# `__complete` is how the shell's completion script asks.
+CLIENT = frozenset({*tree.WORK, *tree.SETTLE, "__complete"})
 USAGE = 2
 
 

@@ -6,7 +6,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 from .._text import plain
 from ..models import Record
@@ -24,7 +24,7 @@ def rows(
     elif not records:
         print(empty)
     else:
-        _table(cells, heads)
+        table(cells, heads)
 
 
 def record(fields: Mapping[str, Any] | Record, common: Common) -> None:
@@ -37,7 +37,7 @@ def record(fields: Mapping[str, Any] | Record, common: Common) -> None:
     width = max(map(len, shown), default=0)
     for name, value in shown.items():
         head = f"{name.replace('_', ' '):<{width}}  "
-        print(_wrapped(cell(value), head))
+        print(wrapped(cell(value), head))
 
 
 def done(fields: Any, sentence: str, common: Common) -> None:
@@ -50,7 +50,7 @@ def done(fields: Any, sentence: str, common: Common) -> None:
 
 def say(sentence: str) -> None:
     """A sentence in lines that fit; names and commands are never broken."""
-    print(_wrapped(plain(sentence)))
+    print(wrapped(plain(sentence)))
 
 
 def emit(value: Any) -> None:
@@ -94,24 +94,26 @@ def ago(moment: datetime | None) -> str:
     return f"{int(seconds // 86400)} d ago"
 
 
-def _wrapped(text: str, head: str = "") -> str:
-    indent = " " * len(head)
-    return textwrap.fill(text, WIDTH, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
-
-
-def _table(cells: Iterable[Sequence[object]], heads: Sequence[str]) -> None:
+def table(cells: Iterable[Sequence[object]], heads: Sequence[str], file: TextIO | None = None) -> None:
+    """A table for people."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    drawing = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for head in heads:
         # A name that does not fit goes on in the next line: half an id is no id.
-        table.add_column(Text(head), overflow="fold")
+        drawing.add_column(Text(head), overflow="fold")
     for line in cells:
-        table.add_row(*(Text(cell(value)) for value in line))
-    console = Console(file=sys.stdout, highlight=False)
+        drawing.add_row(*(Text(cell(value)) for value in line))
+    console = Console(file=file or sys.stdout, highlight=False)
     with console.capture() as drawn:
-        console.print(table)
+        console.print(drawing)
     # Printed by us: the library would end the process with 1 when the reader has gone.
-    print("\n".join(line.rstrip() for line in drawn.get().splitlines()))
+    print("\n".join(line.rstrip() for line in drawn.get().splitlines()), file=file)
+
+
+def wrapped(text: str, head: str = "") -> str:
+    """Text in lines that fit; names and commands are never broken."""
+    indent = " " * len(head)
+    return textwrap.fill(text, WIDTH, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)

@@ -10,6 +10,7 @@ from cyclopts import CycloptsError
 from ..errors import MiosaError
 from . import report
 from .app import app
+from .endings import Ended
 from .options import UsageError
 
 DONE, REFUSED, USAGE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
@@ -25,16 +26,15 @@ def run(tokens: Sequence[str]) -> int:
         code = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
         return code if isinstance(code, int) else DONE
-    except CycloptsError as error:
-        report.usage(str(error), tokens)
-        return USAGE
-    except UsageError as error:
+    except (CycloptsError, UsageError) as error:
         report.usage(str(error), tokens)
         return USAGE
     except MiosaError as error:
         return report.failure(error, tokens)
     except KeyboardInterrupt:
         return INTERRUPTED
+    except Ended as ended:
+        return 128 + ended.number
     except BrokenPipeError:
         # The reader has gone, which is how `| head` ends; Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

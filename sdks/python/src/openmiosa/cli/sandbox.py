@@ -7,12 +7,9 @@ from cyclopts import App, Parameter
 
 from . import output
 from .context import client
-from .options import DEFAULTS, Common, UsageError
+from .options import DEFAULTS, Box, Common, Folder, Template, UsageError, Variables, variables
 
 app = App(name="sandbox", help="Create, use and remove sandboxes.")
-
-Variables = Annotated[list[str] | None, Parameter(name=("--env", "-e"), negative=(), help="NAME=VALUE (repeat); not for secrets")]
-Folder = Annotated[str | None, Parameter(name=("--cwd", "-C"), help="the folder to run in")]
 
 
 @app.command
@@ -20,14 +17,14 @@ def create(
     name: str | None = None,
     /,
     *,
-    template: Annotated[str | None, Parameter(help="what its file system starts from")] = None,
+    template: Template = None,
     env: Variables = None,
     size: Annotated[str | None, Parameter(help="xs, small, medium, large or xl")] = None,
     common: Common = DEFAULTS,
 ) -> None:
     """Create a sandbox and wait until commands can run in it."""
     with client(common) as api:
-        made = api.sandboxes.create(name, template=template, env=_variables(env), size=size)
+        made = api.sandboxes.create(name, template=template, env=variables(env), size=size)
     output.done(made.info, f"{made.name or made.id} is {made.state} ({made.id}).", common)
 
 
@@ -42,7 +39,7 @@ def list_sandboxes(*, state: Annotated[str | None, Parameter(help="only those in
 
 
 @app.command
-def rm(*names: str, common: Common = DEFAULTS) -> None:
+def rm(*names: Box, common: Common = DEFAULTS) -> None:
     """Destroy sandboxes with all that is in them."""
     if not names:
         raise UsageError("name a sandbox")
@@ -53,7 +50,7 @@ def rm(*names: str, common: Common = DEFAULTS) -> None:
 
 
 @app.command
-def pause(name: str, /, *, common: Common = DEFAULTS) -> None:
+def pause(name: Box, /, *, common: Common = DEFAULTS) -> None:
     """Stop a sandbox's processes where they are."""
     with client(common) as api:
         info = api.sandboxes.get(name).pause().info
@@ -61,7 +58,7 @@ def pause(name: str, /, *, common: Common = DEFAULTS) -> None:
 
 
 @app.command
-def resume(name: str, /, *, common: Common = DEFAULTS) -> None:
+def resume(name: Box, /, *, common: Common = DEFAULTS) -> None:
     """Let a sandbox's processes go on."""
     with client(common) as api:
         info = api.sandboxes.get(name).resume().info
@@ -70,7 +67,7 @@ def resume(name: str, /, *, common: Common = DEFAULTS) -> None:
 
 @app.command(name="exec")
 def execute(
-    name: str,
+    name: Box,
     /,
     *command: Annotated[str, Parameter(help="after `--`: one word is a shell's line, several are run as they are")],
     cwd: Folder = None,
@@ -86,7 +83,7 @@ def execute(
     text = sys.stdin.read() if stdin else None
     with client(common) as api:
         sandbox = api.sandboxes.get(name)
-        options = {"cwd": cwd, "env": _variables(env), "timeout": timeout, "stdin": text}
+        options = {"cwd": cwd, "env": variables(env), "timeout": timeout, "stdin": text}
         if common.json:
             result = sandbox.exec(given, **options)  # type: ignore[arg-type]
             output.emit(output.as_json(result))
@@ -102,7 +99,7 @@ def execute(
 
 @app.command
 def shell(
-    name: str,
+    name: Box,
     /,
     *command: Annotated[str, Parameter(help="after `--`: what to run instead of a shell")],
     cwd: Folder = None,
@@ -119,13 +116,4 @@ def shell(
     with client(common) as api:
         sandbox = api.sandboxes.get(name)
         line = None if not command else command[0] if len(command) == 1 else shlex.join(command)
-        return attach(sandbox, line, cwd, _variables(env))
-
-
-def _variables(given: list[str] | None) -> dict[str, str] | None:
-    if given is None:
-        return None
-    for one in given:
-        if "=" not in one:
-            raise UsageError("--env takes NAME=VALUE; secrets are set with `openmiosa secrets set`")
-    return dict(one.split("=", 1) for one in given)
+        return attach(sandbox, line, cwd, variables(env))

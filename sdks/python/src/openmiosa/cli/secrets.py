@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 app = App(name="secrets", help="Store, rotate and remove secrets; values never show again.")
 
-Source = Annotated[str, Parameter(help="`-` reads the value from standard input; default: ask", allow_leading_hyphen=True)]
 Hosts = Annotated[list[str] | None, Parameter(name="--host", negative=(), help="a host that may receive it (repeat; *.suffix works)")]
 
 
@@ -23,7 +22,7 @@ Hosts = Annotated[list[str] | None, Parameter(name="--host", negative=(), help="
 def set_secret(
     name: str,
     /,
-    *source: Source,
+    *source: values.Source,
     sandbox: Sandbox = None,
     expose: ExposeAs = None,
     host: Hosts = None,
@@ -58,7 +57,7 @@ def list_secrets(sandbox: Sandbox = None, *, common: Common = DEFAULTS) -> None:
 def rotate(
     name: str,
     /,
-    *source: Source,
+    *source: values.Source,
     sandbox: Sandbox = None,
     from_env: values.FromEnv = None,
     from_file: values.FromFile = None,

@@ -1,86 +1,149 @@
-"""Joins this terminal with one in a sandbox: keys go in raw, output comes out, the window's size follows."""
+"""Joins this terminal, or this process's streams, with a command in a sandbox: input goes in as it is, output comes out."""
 
 import contextlib
 import os
 import select
+import shlex
 import shutil
 import signal
 import sys
 import termios
 import threading
-import tty
-from collections.abc import Iterator
+import time
+import tty as teletype
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .._sync.sandboxes import Sandbox
 from .._sync.terminal import Terminal
+from .endings import Ended, handled
+from .screen import Screen
 
 CHUNK = 65536
+INTERRUPT = b"\x03"
+# So soon after the first, a second Ctrl-C means: end it all.
+TWICE_SECONDS = 2.0
+JOIN_SECONDS = 1.0
 
 
-def attach(sandbox: Sandbox, command: str | None, cwd: str | None, env: dict[str, str] | None) -> int:
-    """Run until the command ends; gives its exit code."""
+def line(command: Sequence[str]) -> str | None:
+    """What is typed after `--`: one word is a shell's line, several are run as they are."""
+    if not command:
+        return None
+    return command[0] if len(command) == 1 else shlex.join(command)
+
+
+def attach(
+    sandbox: Sandbox,
+    command: str | None,
+    cwd: str | None,
+    env: dict[str, str] | None,
+    *,
+    tty: bool = True,
+    stdin: bool = True,
+    screen: Screen | None = None,
+    ends: bool = False,
+) -> int:
+    """Run until the command ends; gives its exit code. With `ends` a second Ctrl-C interrupts us instead of the command."""
+    shown = screen or Screen(raw=tty)
     size = shutil.get_terminal_size()
-    with sandbox.shell(command, cwd=cwd, env=env, rows=size.lines, cols=size.columns) as terminal, _raw(sys.stdin.fileno()):
-        # The pipe wakes the reader of keys for the two things that are no key: the window's new size, and the end.
-        wake_read, wake_write = os.pipe()
-        with _resized(wake_write):
-            keys = threading.Thread(target=_keys, args=(terminal, wake_read), daemon=True)
+    guard = _raw(sys.stdin.fileno()) if tty else contextlib.nullcontext()
+    with sandbox.shell(command, cwd=cwd, env=env, rows=size.lines, cols=size.columns, tty=tty) as terminal, guard, _Wake() as wake:
+        keys = threading.Thread(target=_input, args=(terminal, wake, stdin, ends and tty), daemon=True)
+        with _interrupts(wake) if not tty else wake.on(signal.SIGWINCH, b"r"):
             keys.start()
             try:
                 for output in terminal:
-                    _write(output.data)
+                    shown.command(output.stream, output.data)
             finally:
-                os.write(wake_write, b"e")
-                keys.join()
-                os.close(wake_read)
-                os.close(wake_write)
+                wake.send(b"e")
+                # Sending may wait for a command that reads nothing; closing the connection frees it.
+                keys.join(JOIN_SECONDS)
         return terminal.exit_code or 0
 
 
-def _keys(terminal: Terminal, wake: int) -> None:
+class _Wake:
+    """A pipe that wakes the reader of the input for what is no input: the window's new size, an interrupt, the end."""
+
+    def __enter__(self) -> "_Wake":
+        self.reader, self._writer = os.pipe()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.reader)
+        os.close(self._writer)
+
+    def send(self, what: bytes) -> None:
+        os.write(self._writer, what)
+
+    @contextlib.contextmanager
+    def on(self, number: int, what: bytes) -> Iterator[None]:
+        """Send this at every such signal."""
+        with handled(number, lambda *_: self.send(what)):
+            yield
+
+
+@contextlib.contextmanager
+def _interrupts(wake: _Wake) -> Iterator[None]:
+    """The first Ctrl-C goes to the command, the second ends everything."""
+    seen = False
+
+    def interrupted(number: int, _frame: Any) -> None:
+        nonlocal seen
+        if seen:
+            raise Ended(number)
+        seen = True
+        wake.send(b"i")
+
+    with handled(signal.SIGINT, interrupted):
+        yield
+
+
+def _input(terminal: Terminal, wake: _Wake, stdin: bool, ends: bool) -> None:
     """Send what is typed, until the end is signalled or nothing more can be typed."""
-    source = sys.stdin.fileno()
-    watched = [source, wake]
+    source = sys.stdin.fileno() if stdin else -1
+    watched = [wake.reader, *([source] if stdin else [])]
     with contextlib.suppress(Exception):  # A broken connection is reported by the reader of its output.
+        if not stdin:
+            terminal.close_stdin()
+        interrupted = -TWICE_SECONDS
         while True:
             ready, _, _ = select.select(watched, [], [])
-            if wake in ready:
-                if b"e" in os.read(wake, 64):
-                    return
-                size = shutil.get_terminal_size()
-                terminal.resize(size.lines, size.columns)
+            if wake.reader in ready and not _obeyed(terminal, os.read(wake.reader, 64)):
+                return
             if source in ready:
                 typed = os.read(source, CHUNK)
                 if not typed:
                     terminal.close_stdin()
                     watched.remove(source)
                     continue
+                if ends and INTERRUPT in typed:
+                    now = time.monotonic()
+                    if now - interrupted < TWICE_SECONDS or typed.count(INTERRUPT) > 1:
+                        # Nobody else can interrupt the wait of the main thread.
+                        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+                        return
+                    interrupted = now
                 terminal.send(typed)
+
+
+def _obeyed(terminal: Terminal, signals: bytes) -> bool:
+    """Do what the pipe says; whether to go on."""
+    if b"e" in signals:
+        return False
+    if b"r" in signals:
+        size = shutil.get_terminal_size()
+        terminal.resize(size.lines, size.columns)
+    if b"i" in signals:
+        terminal.send_signal("SIGINT")
+    return True
 
 
 @contextlib.contextmanager
 def _raw(descriptor: int) -> Iterator[None]:
     before = termios.tcgetattr(descriptor)
-    tty.setraw(descriptor)
+    teletype.setraw(descriptor)
     try:
         yield
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
-
-
-@contextlib.contextmanager
-def _resized(wake: int) -> Iterator[None]:
-    def woken(_signal: int, _frame: Any) -> None:
-        os.write(wake, b"r")
-
-    before = signal.signal(signal.SIGWINCH, woken)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGWINCH, before)
-
-
-def _write(data: bytes) -> None:
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from .options import UsageError
 
+Source = Annotated[str, Parameter(help="`-` reads the value from standard input; default: ask", allow_leading_hyphen=True)]
 FromEnv = Annotated[str | None, Parameter(name="--from-env", help="read the value from this environment variable")]
 FromFile = Annotated[Path | None, Parameter(name="--from-file", help="read the value from this file")]
 # Accepted only to be refused with a reason: a person who tries it must not find the value echoed in a parser's error.

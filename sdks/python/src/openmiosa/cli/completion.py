@@ -1,0 +1,55 @@
+"""`openmiosa completion`: the script that a shell loads."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from . import output
+from .options import UsageError
+
+HINTS = {
+    "bash": 'eval "$(openmiosa completion bash)"   # in ~/.bashrc',
+    "zsh": 'eval "$(openmiosa completion zsh)"    # in ~/.zshrc, after compinit',
+    "fish": "openmiosa completion fish | source   # in ~/.config/fish/config.fish",
+}
+
+
+def completion(
+    shell: Annotated[Literal["bash", "zsh", "fish"] | None, Parameter(help="default: the shell that this one was started from")] = None,
+    /,
+    *,
+    install: Annotated[bool, Parameter(negative=(), help="write the script where the shell finds it, and say where")] = False,
+) -> None:
+    """Print a script that completes commands, options and the names of sandboxes, secrets and contexts.
+
+    bash: eval "$(openmiosa completion bash)"; zsh: eval "$(openmiosa completion zsh)"; fish: openmiosa completion fish | source
+    """
+    from .app import app
+
+    chosen = shell or _running()
+    if install:
+        written: Path = app.install_completion(shell=chosen, add_to_startup=False)
+        output.say(f"Written to {written}. New shells of {chosen} use it" + (_fpath(written) if chosen == "zsh" else "."))
+        return
+    script = app.generate_completion(shell=chosen)
+    if chosen == "zsh":
+        # The generator writes a file for fpath; sourced, it must register itself.
+        script = f"{script.rstrip()}\ncompdef _openmiosa openmiosa\n"
+    print(script)
+
+
+def _running() -> Literal["bash", "zsh", "fish"]:
+    from cyclopts.completion.detect import ShellDetectionError, detect_shell
+
+    try:
+        found = detect_shell()
+    except ShellDetectionError:
+        found = "powershell"
+    if found == "powershell":
+        raise UsageError(f"name the shell: {', '.join(HINTS)}")
+    return found
+
+
+def _fpath(written: Path) -> str:
+    return f" when ~/.zshrc has: fpath=({written.parent} $fpath); autoload -Uz compinit; compinit"
