@@ -17,6 +17,7 @@ LEDGER = pytest.StashKey[Ledger]()
 MARKS = {
     "step(name)": "a step of the walkthrough",
     "method(row, name)": "a method of the client, and the row of the wire contract's section 19 that it needs",
+    "further(name)": "a method beyond the contract's minimum",
     "replaced(name, replacement)": "what the client cannot do, and the call that does it",
     "shape(row, name)": "a request as the TypeScript client shapes it",
 }
@@ -68,9 +69,20 @@ def _line(item: pytest.Item, mark: pytest.Mark) -> Line:
 
 
 @pytest.fixture(scope="session")
-def stage(surrounding: tuple[Internet, Names]) -> Iterator[Stage]:
+def internet(surrounding: tuple[Internet, Names]) -> Internet:
+    """The rig's Internet: hosts that are no stand-in's."""
+    made, names = surrounding
+    names.set("idp.test", ["11.4.0.1"])
+    names.set("api.idp.test", ["11.4.0.2"])
+    return made
+
+
+@pytest.fixture(scope="session")
+def stage(internet: Internet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """The system and its services, started once for all tests of this folder, in the rig's network namespace."""
-    with make_stage() as made:
+    authority = tmp_path_factory.mktemp("rig") / "authority.pem"
+    authority.write_bytes(internet.authority.pem)
+    with make_stage(authority) as made:
         yield made
 
 

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import inspect
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -107,6 +108,14 @@ class Follower:
                         return
         except BaseException as error:  # told to whoever asks for the result
             self._failure = error
+
+
+def until(condition: Callable[[], bool], what: str, patience: float = 30.0) -> None:
+    """Poll until it is so."""
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {patience:.0f} s for {what}"
+        time.sleep(0.02)
 
 
 @contextlib.contextmanager

@@ -6,12 +6,12 @@ from typing import Any
 
 KINDS = ("sync", "async")
 # The rows of the contract's section 19 that the Python client has no method for; raw requests and the Go client drive them.
-WITHOUT_PYTHON = {11: "oauth/status", 25: "audit/stream", 26: "the audit WebSocket", 30: "PATCH /egress/policies without an id"}
+WITHOUT_PYTHON = {11: "oauth/status", 14: "a fallback", 25: "audit/stream", 26: "the audit WebSocket", 30: "policies without an id"}
 
 
 @dataclass(frozen=True)
 class Line:
-    """What one test stands for: `step` of the walkthrough, `method` of section 19, `replaced` call, or `shape` on the wire."""
+    """What one test stands for: `step` of the walkthrough, `method` of section 19 or `further`, `replaced` call, `shape` on the wire."""
 
     what: str
     name: str
@@ -39,11 +39,11 @@ class Ledger:
         shown = [f"{'':52}{'sync':>12}{'async':>12}"]
         shown.append(self._counted("walkthrough: steps passed of possible", "step"))
         shown.append(self._counted("section 19: methods passed of driven", "method"))
-        shown.append(self._counted("calls it cannot make, replaced", "replaced"))
         shown.append(f"{'section 19: rows with all their methods passing':52}" + "".join(self._rows(kind) for kind in KINDS))
-        shapes = self._of("shape", "")
-        if shapes:
-            shown.append(f"{'TypeScript shapes, raw (its client was not run)':52}{_share(shapes.values()):>12}")
+        shown.append(self._counted("methods beyond it", "further"))
+        shown.append(self._counted("calls it cannot make, replaced", "replaced"))
+        shown.append("  rows it has no method for: " + ", ".join(f"{row} ({what})" for row, what in WITHOUT_PYTHON.items()))
+        shown.append(f"{'TypeScript client: not run; its shapes, raw':52}{_share(self._of('shape', '').values()):>12}")
         shown += [f"  failed: {line.what} {line.row} {line.name} {line.kind}" for (_, line), passed in self.outcomes.items() if not passed]
         replaced = {(line.name, line.replacement) for _, line in self.outcomes if line.what == "replaced"}
         return shown + [f"  {name}  ->  {replacement}" for name, replacement in sorted(replaced)]
@@ -53,16 +53,18 @@ class Ledger:
 
     def _rows(self, kind: str) -> str:
         rows: dict[str, bool] = {}
-        for line, passed in self._of("method", kind).items():
-            rows[line.row] = rows.get(line.row, True) and passed
+        for (row, _), passed in self._of("method", kind).items():
+            rows[row] = rows.get(row, True) and passed
         numbered = [passed for row, passed in rows.items() if row.isdigit()]
         return f"{_share(numbered):>12}"
 
-    def _of(self, what: str, kind: str) -> dict[Line, bool]:
-        found: dict[Line, bool] = {}
+    def _of(self, what: str, kind: str) -> dict[tuple[str, str], bool]:
+        """Row and name of what was driven, the same method with other arguments counted once."""
+        found: dict[tuple[str, str], bool] = {}
         for (_, line), passed in self.outcomes.items():
             if line.what == what and line.kind == kind:
-                found[line] = found.get(line, True) and passed
+                name = line.name if what == "replaced" else line.name.partition("(")[0].partition(": ")[0]
+                found[(line.row, name)] = found.get((line.row, name), True) and passed
         return found
 
 

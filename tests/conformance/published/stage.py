@@ -20,14 +20,14 @@ GITHUB, OPENAI = "api.github.com", "api.openai.com"
 class Stage:
     """A running system whose operator registered a GitHub app, and two services that say which credential they were shown."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, authorities: list[Path]) -> None:
         self.standins = StandIns(folder / "standins", ROOT)
         client_id, client_secret = f"Iv23li{secrets.token_hex(7)}", secrets.token_hex(20)
         github = {"client_id": client_id, "client_secret": client_secret}
         self.system = System(
             folder / "state",
             static_hosts=self.standins.hosts,
-            extra_ca_files=[self.standins.ca_file],
+            extra_ca_files=[self.standins.ca_file, *authorities],
             settings={"oauth": {"providers": {"github": github}}},
         )
         # An installation on loopback calls itself localhost to browsers.
@@ -75,13 +75,13 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage() -> Iterator[Stage]:
-    """Everything started; nothing of it is left behind."""
+def stage(*authorities: Path) -> Iterator[Stage]:
+    """Everything started, `authorities` trusted like the services' own; nothing of it is left behind."""
     with tempfile.TemporaryDirectory(prefix="openmiosa-published-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         # egressd has an id of its own when root starts it, and passes through here to its journal.
         folder.chmod(0o711)
-        made = Stage(folder)
+        made = Stage(folder, list(authorities))
         try:
             made.system.start()
             yield made

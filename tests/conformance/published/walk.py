@@ -2,12 +2,11 @@
 
 import json
 import shlex
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .drive import Follower
+from .drive import Follower, until
 from .stage import GITHUB, OPENAI, Stage
 
 AGENT = Path(__file__).with_name("agent.py")
@@ -111,14 +110,14 @@ class Walk:
         began = self.stage.moment()
         pid = self.box.processes.start(f"{RUN} --loop")["pid"]
         before = self._environment(pid)
-        self._until(lambda: len(self._openai(began)) >= 3, "the agent to call OpenAI")
+        until(lambda: len(self._openai(began)) >= 3, "the agent to call OpenAI")
         rotated = self.box.secrets.rotate("openai_key", new_value=self.new)
         self.stage.revoke(f"{self.kind}-old")
         assert rotated["name"] == "openai_key"
-        self._until(lambda: self._openai(began).count(f"{self.kind}-new") >= 3, "the new key to arrive")
+        until(lambda: self._openai(began).count(f"{self.kind}-new") >= 3, "the new key to arrive")
         assert self._environment(pid) == before
         self.box.files.write("/workspace/enough", b"")
-        self._until(lambda: self.box.processes.get(pid)["exit_code"] is not None, "the agent to end")
+        until(lambda: self.box.processes.get(pid)["exit_code"] is not None, "the agent to end")
         assert self.box.processes.get(pid)["exit_code"] == 0, self.box.processes.logs(pid)
         seen = self._openai(began)
         assert seen == sorted(seen, reverse=True), "one switch from old to new"
@@ -140,12 +139,6 @@ class Walk:
 
     def _openai(self, began: int) -> list[str]:
         return [call["credential"] for call in self.stage.calls(OPENAI, began)]
-
-    def _until(self, condition: Callable[[], bool], what: str, patience: float = 30.0) -> None:
-        deadline = time.monotonic() + patience
-        while not condition():
-            assert time.monotonic() < deadline, f"waited {patience:.0f} s for {what}"
-            time.sleep(0.02)
 
 
 def printed(event: dict[str, Any]) -> str:
