@@ -9,12 +9,13 @@
 `AsyncMiosa` has the same methods, awaited. Everything that is raised is a `MiosaError`; `openmiosa.errors` draws the tree.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
 from ._version import __version__
 
+# What type checkers take for true. The module `typing` would be most of what importing this package costs.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ._async.client import AsyncMiosa
     from ._async.connection import AsyncConnection
     from ._async.pages import AsyncPages
@@ -183,7 +184,9 @@ _CLIENTS = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
+    import importlib
+
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     for module in (_CLIENTS[name],) if name in _CLIENTS else ("errors", "models"):
