@@ -16,7 +16,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+# [step-1]
 from openmiosa import AsyncMiosa, Miosa, MiosaError, Sandbox
+
+# [/step-1]
 
 AGENT = Path(__file__).with_name("agent.py")
 HOSTS = ["api.github.com", "api.openai.com"]
@@ -35,8 +38,7 @@ def main() -> None:
     first_key = ask("OpenAI key")
     next_key = ask("Another OpenAI key, for the rotation")
 
-    with Miosa() as client:
-        step_1_configure(client)
+    with step_1_configure() as client:
         sandbox = step_2_create(client)
         try:
             step_3_store_the_key(sandbox, first_key)
@@ -51,19 +53,25 @@ def main() -> None:
     print("\nDone: every step did what it says.")
 
 
-def step_1_configure(client: Miosa) -> None:
+def step_1_configure() -> Miosa:
     """The key and the server's address come from the environment."""
     title("1", "Configure")
+    # [step-1]
+    client = Miosa()  # MIOSA_API_KEY and MIOSA_BASE_URL
     me = client.whoami()
+    # [/step-1]
     say(f"key {me.key_id} of tenant {me.tenant_id}, scopes: {', '.join(me.scopes)}")
+    return client
 
 
 def step_2_create(client: Miosa) -> Sandbox:
     """A sandbox is ready when commands run in it."""
     title("2", "Create the sandbox")
     began = time.perf_counter()
+    # [step-2]
     sandbox = client.sandboxes.create("support-agent")
     hello = sandbox.exec("echo hello from $(hostname)").stdout.strip()
+    # [/step-2]
     say(f"{sandbox.id}: '{hello}' after {(time.perf_counter() - began) * 1000:.0f} ms")
     expect(hello == "hello from support-agent", "the sandbox answers with its name")
     return sandbox
@@ -72,24 +80,29 @@ def step_2_create(client: Miosa) -> Sandbox:
 def step_3_store_the_key(sandbox: Sandbox, value: str) -> None:
     """The vault takes the value; the sandbox gets a placeholder."""
     title("3", "Store the OpenAI key in the vault")
+    # [step-3]
     sandbox.secrets.set(name="openai_key", value=value, expose_as_env="OPENAI_API_KEY")
+    inside = sandbox.exec("printenv OPENAI_API_KEY").stdout  # miosa-tok-…
+    # [/step-3]
     for secret in sandbox.secrets.list():
         say(f"listed: {secret.name}, type {secret.type}, preview {secret.preview}; no value")
         expect(value not in repr(secret) and value not in str(secret), "a listed secret has no value")
-    show_placeholder(sandbox, "OPENAI_API_KEY")
+    expect_placeholder("OPENAI_API_KEY", inside)
 
 
 def step_4_connect_github(sandbox: Sandbox, by_device: bool) -> bool:
     """Consent in a browser; the system keeps the tokens and refreshes them. Returns whether they are short-lived."""
     title("4", "Connect a GitHub account")
+    # [step-4]
     flow = sandbox.secrets.connect("github", expose_as_env="GITHUB_TOKEN", flow="device" if by_device else "code")
     if by_device:
-        say(f"open {flow.verification_uri} and enter {flow.user_code}")
+        print(f"  open {flow.verification_uri} and enter {flow.user_code}", flush=True)
     else:
-        say(f"open this page and press its button:\n    {flow.authorize_url}")
+        print(f"  open this page and press its button:\n    {flow.authorize_url}", flush=True)
     secret = flow.wait_for_completion(timeout=300)
+    # [/step-4]
     say(f"connected: {secret.name}, status {secret.status}")
-    show_placeholder(sandbox, "GITHUB_TOKEN")
+    expect_placeholder("GITHUB_TOKEN", sandbox.exec("printenv GITHUB_TOKEN").stdout)
     if secret.expires_at is None:
         say("this token has no end and no refresh: the app was registered without expiring tokens")
         return False
@@ -101,20 +114,22 @@ def step_4_connect_github(sandbox: Sandbox, by_device: bool) -> bool:
 def step_5_run_the_agent(sandbox: Sandbox, repository: str) -> None:
     """Ordinary code with the unmodified `openai` package; it knows nothing of any of this."""
     title("5", "Run the agent")
+    # [step-5]
     source = AGENT.read_bytes()
     sandbox.files.write("/workspace/agent.py", source)
+    result = sandbox.exec(["python3", "/workspace/agent.py", "--repo", repository])
+    result.check()  # raises with its output when the agent failed
+    # [/step-5]
     inside = sandbox.exec("sha256sum /workspace/agent.py").stdout.split()[0]
     say(f"agent.py, sha256 {inside}")
     expect(inside == hashlib.sha256(source).hexdigest(), "the file inside is the file outside")
-    result = sandbox.exec([*RUN_AGENT, "--repo", repository])
     quote(result.stdout)
-    expect(result.exit_code == 0, f"the agent ends well: {result.stderr[-2000:]}")
 
 
 def step_6_watch(sandbox: Sandbox, repository: str) -> None:
     """A second process and an asynchronous task follow the audit log while the agent works."""
     title("6", "Watch the audit log, live")
-    with Tail("second process", command_line_tail(sandbox)) as process, Tail("async task", async_tail(sandbox)) as task:
+    with Tail("second process", command_line_tail(sandbox)) as process, Tail("async task", async_tail()) as task:
         for tail in (process, task):
             tail.wait_for(GITHUB_LINE)
             tail.wait_for(OPENAI_LINE)
@@ -129,13 +144,15 @@ def step_6_watch(sandbox: Sandbox, repository: str) -> None:
 def step_7_lock_down(sandbox: Sandbox, agent: "LongRunningAgent", repository: str) -> None:
     """Only the hosts that the agent was seen to need stay open."""
     title("7", "Lock down")
-    suggested = sandbox.network.suggestions()
-    for suggestion in suggested:
-        say(f"observed: {suggestion.host}, {suggestion.count} requests")
-    expect(sorted(s.host for s in suggested) == HOSTS and all(s.count > 0 for s in suggested), f"exactly {HOSTS} were observed")
+    # [step-7]
+    suggested = sandbox.network.suggestions()  # the hosts that were called
     for suggestion in suggested:
         sandbox.network.allow(suggestion.host)
     policy = sandbox.network.lockdown()
+    # [/step-7]
+    for suggestion in suggested:
+        say(f"observed: {suggestion.host}, {suggestion.count} requests")
+    expect(sorted(s.host for s in suggested) == HOSTS and all(s.count > 0 for s in suggested), f"exactly {HOSTS} were observed")
     say(f"policy: {policy.mode}, allows {', '.join(sorted(rule.host for rule in policy.allow_rules))}")
     expect(policy.mode == "enforce", "the policy is enforced")
 
@@ -144,21 +161,26 @@ def step_7_lock_down(sandbox: Sandbox, agent: "LongRunningAgent", repository: st
     say("a new run of the agent works as before, and so does the one that was running")
     agent.expect_alive()
 
-    blocked = sandbox.exec("curl -s https://example.com/")
+    # [step-7]
+    blocked = sandbox.exec("curl -s https://example.com/").stdout  # blocked: 403 MIOSA-Egress-Deny
+    pending = sandbox.network.pending()  # example.com waits for a decision
+    # [/step-7]
     say("curl -s https://example.com/ prints:")
-    quote(blocked.stdout)
-    expect(blocked.stdout.startswith("blocked: 403 MIOSA-Egress-Deny\n"), "the refusal says so in its first line")
-    pending = [waiting.host for waiting in sandbox.network.pending()]
-    say(f"pending: {', '.join(pending)}")
-    expect(pending == ["example.com"], "the refused host, and no other, waits for a decision")
+    quote(blocked)
+    expect(blocked.startswith("blocked: 403 MIOSA-Egress-Deny\n"), "the refusal says so in its first line")
+    hosts = [waiting.host for waiting in pending]
+    say(f"pending: {', '.join(hosts)}")
+    expect(hosts == ["example.com"], "the refused host, and no other, waits for a decision")
 
 
 def bonus_rotate(sandbox: Sandbox, agent: "LongRunningAgent", value: str, short_lived: bool) -> None:
     """The key changes under a running process, which keeps its placeholder and does not notice."""
     title("Bonus", "Rotate the OpenAI key while the agent runs")
     before = agent.environment()
+    # [bonus]
     rotated = sandbox.secrets.rotate("openai_key", new_value=value)
     print(f"  rotated {rotated.name} to version {rotated.version}: every request from now on carries the new value", flush=True)
+    # [/bonus]
     calls = agent.openai_calls()
     wait_until(lambda: agent.openai_calls() >= calls + 3, "the agent goes on calling OpenAI")
     say("The agent is running. Look at it from outside if you like, then press Enter to go on.")
@@ -249,17 +271,26 @@ def command_line_tail(sandbox: Sandbox) -> Callable[[Tail], None]:
     return source
 
 
-def async_tail(sandbox: Sandbox) -> Callable[[Tail], None]:
+# [step-6]
+async def watch_every_call(show: Callable[[str], None]) -> None:
+    """Show every call of the sandbox as it happens."""
+    async with AsyncMiosa() as client:
+        sandbox = await client.sandboxes.get("support-agent")
+        async for event in sandbox.audit.tail():
+            show(str(event))  # [audit] allow api.openai.com HTTP 200 secrets=openai_key
+
+
+# [/step-6]
+
+
+def async_tail() -> Callable[[Tail], None]:
     """The same by an `AsyncMiosa` task."""
 
     async def follow(tail: Tail) -> None:
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert task
         tail.stop = lambda: loop.call_soon_threadsafe(task.cancel)
-        async with AsyncMiosa() as client:
-            handle = await client.sandboxes.get(sandbox.id)
-            async for event in handle.audit.tail():
-                tail.lines.append(str(event))
+        await watch_every_call(tail.lines.append)
 
     def source(tail: Tail) -> None:
         with contextlib.suppress(asyncio.CancelledError):
@@ -268,10 +299,9 @@ def async_tail(sandbox: Sandbox) -> Callable[[Tail], None]:
     return source
 
 
-def show_placeholder(sandbox: Sandbox, name: str) -> None:
+def expect_placeholder(name: str, seen: str) -> None:
     """What the sandbox sees of a secret."""
-    seen = sandbox.exec(f"printenv {name}").stdout.strip()
-    say(f"inside: {name}={seen}")
+    say(f"inside: {name}={seen.strip()}")
     expect(seen.startswith("miosa-tok-"), f"${name} is a placeholder")
 
 

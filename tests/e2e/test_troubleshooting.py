@@ -1,14 +1,22 @@
 """What docs/troubleshooting.md says people will meet, met."""
 
 import contextlib
+import operator
+import re
 import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
-from openmiosa.errors import NotFoundError
+from openmiosa.errors import APIError, NotFoundError
 
 from ..kit.oracle import Row
+from ..kit.system import World
 from ..kit.upstreams import Response
 
+PAGE = (Path(__file__).resolve().parents[2] / "docs/troubleshooting.md").read_text()
 LOCKED = pytest.mark.parametrize("row", ["lockdown"], indirect=True)
 
 
@@ -96,3 +104,185 @@ def _serves(world) -> bool:
         return world.client.whoami() is not None
     except Exception:
         return False
+
+
+def refused_host(row: Row) -> str:
+    row.sandbox.network.deny("no.test")
+    row.expect("no.test", "reject", "host-denied")
+    return row.curl("https://no.test/")
+
+
+def unbound(row: Row) -> str:
+    row.expect("ok2.test", "reject", "secret-unbound")
+    return row.curl("-H", "Authorization: Bearer $PH", "https://ok2.test/")
+
+
+def inert(row: Row) -> str:
+    row.sandbox.secrets.set(name="homeless", value="no provider's shape at all", expose_as_env="HOMELESS")
+    row.expect("ok2.test", "reject", "secret-inert")
+    return row.curl("-H", "X-Key: $HOMELESS", "https://ok2.test/")
+
+
+def in_the_clear(row: Row) -> str:
+    row.expect("ok.test", "reject", "secret-needs-tls")
+    return row.curl("-H", "Authorization: Bearer $PH", "http://ok.test/")
+
+
+def deleted(row: Row) -> str:
+    kept = row.run("echo $PH").stdout.strip()
+    row.sandbox.secrets.delete("s1")
+    row.expect("ok.test", "reject", "placeholder-unknown")
+    return row.curl("-H", f"Authorization: Bearer {kept}", "https://ok.test/")
+
+
+def private_address(row: Row) -> str:
+    row.world.names.set("inside.test", ["10.20.0.9"])
+    row.expect("inside.test", "reject", "addr-denied", asked=True)
+    return row.curl("https://inside.test/")
+
+
+def literal_address(row: Row) -> str:
+    row.expect("9.9.9.9", "reject", "literal-denied")
+    return row.curl("http://9.9.9.9/")
+
+
+def another_host_header(row: Row) -> str:
+    row.expect("ok2.test", "reject", "authority-mismatch")
+    return row.curl("-H", "Host: no.test", "https://ok2.test/")
+
+
+def no_server_name(row: Row) -> str:
+    row.expect("ok2.test", "reject", "sni-missing")
+    return row.probe("tls", host="ok2.test", sni=None, send="GET / HTTP/1.1\r\nHost: ok2.test\r\nConnection: close\r\n\r\n")["received"]
+
+
+def bad_certificate(row: Row) -> str:
+    row.world.names.set("self-made.test", ["11.2.0.99"])
+    row.world.internet.certificate("self-made.test", type(row.world.internet.authority)("nobody's").context("self-made.test"))
+    row.expect("self-made.test", "error", "upstream-tls")
+    row.may_dial("self-made.test")
+    row.may_dial("11.2.0.99")
+    return row.curl("https://self-made.test/")
+
+
+def nobody_there(row: Row) -> str:
+    row.expect("no-such-host.test", "error", "upstream-unreachable", asked=True)
+    return row.curl("https://no-such-host.test/")
+
+
+PROVOKED: list[Callable[[Row], str]] = [
+    refused_host, unbound, inert, in_the_clear, deleted, private_address, literal_address, another_host_header, no_server_name,
+    bad_certificate, nobody_there,
+]  # fmt: skip
+# Rows whose provocation needs more than a call, and the test that provokes each.
+ELSEWHERE = {
+    "the secret has expired or must be connected again": "tests/e2e/test_accounts.py::secret-unavailable",
+    "only TLS and HTTP/1.1 leave a sandbox": "tests/e2e/test_settled_network.py::unknown-protocol",
+    "the call could not be recorded; retry later, and tell the operator": "crates/proxy/tests/records.rs::audit-unavailable",
+    # Only a request that was accepted before its sandbox's state went away meets this one.
+    "the sandbox is not ready; retry": "crates/proxy/src/forward.rs::NoSnapshot",
+}
+
+
+def page_rows() -> dict[str, set[str]]:
+    """What the page's first table quotes: each `do:` line with its reasons."""
+    table = PAGE.partition("## No message")[0]
+    rows = re.findall(r"^\| `(.+?)` \| (.+?) \|", table, re.MULTILINE)
+    return {line: set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`", about)) for line, about in rows}
+
+
+@pytest.mark.parametrize("provoke", PROVOKED, ids=lambda one: one.__name__)
+def test_a_refusal_says_what_the_page_quotes(row: Row, provoke: Callable[[Row], str]):
+    said = dict(line.split(": ", 1) for line in provoke(row).replace("\r", "").splitlines() if ": " in line)
+    assert said["reason"] in page_rows()[said["do"]]
+
+
+def test_every_row_of_the_page_is_provoked_here_or_there():
+    rows = page_rows()
+    for line, there in ELSEWHERE.items():
+        path, _, word = there.partition("::")
+        assert line in rows
+        assert word in (Path(__file__).resolve().parents[2] / path).read_text(), there
+    assert len(rows) == len(PROVOKED) + len(ELSEWHERE)
+
+
+def test_the_variable_is_there_for_processes_that_start_after_the_secret(row: Row):
+    process = row.sandbox.processes.start("until test -e /workspace/look; do sleep 0.05; done; echo before=$LATE")
+    row.sandbox.secrets.set(name="late", value="x" * 30, expose_as_env="LATE", allowed_hosts=["ok.test"])
+    row.sandbox.files.write("/workspace/look", "")
+    row.sandbox.processes.wait(process.pid, timeout=20)
+    assert row.sandbox.processes.logs(process.pid).strip() == "before="
+    assert row.run("echo $LATE").stdout.startswith("miosa-tok-")
+
+
+def test_a_value_is_not_kept_after_its_rotation(row: Row):
+    row.expect("ok.test", "allow", times=2)
+    row.curl("-H", "Authorization: Bearer $PH", "https://ok.test/1")
+    row.rotate("s1")
+    row.curl("-H", "Authorization: Bearer $PH", "https://ok.test/2")
+    versions = [use.version for event in row.decisions() for use in event.secrets]
+    assert versions == [1, 2]
+
+
+def test_only_placeholders_are_replaced_and_other_credentials_go_as_they_are(row: Row):
+    row.expect("ok.test", "allow")
+    row.curl("-H", "Authorization: Bearer a-session-of-its-own", "-H", "X-Api-Key: $PH", "https://ok.test/two")
+    request = next(one for one in reversed(row.world.internet.requests("ok.test")) if one.target == "/two")
+    assert request.header("Authorization") == "Bearer a-session-of-its-own"
+    assert row.carries(request, "s1")
+
+
+def test_a_link_that_was_used_or_is_old_says_so(row: Row):
+    page = httpx2.get(f"{row.world.system.base_url}/api/v1/egress/oauth/callback", params={"state": "of-yesterday", "code": "x"}).text
+    assert quoted("This link is unknown") in page
+
+
+MESSAGES: dict[str, Callable[[Row], Any]] = {
+    "there are no allow rules": lambda row: row.sandbox.network.lockdown(),
+    "the API key is missing": lambda row: with_key(row, "msk_live_nobody", "whoami"),
+    "lacks the scope": lambda row: with_key(row, narrow(row), "templates", "secrets.list"),
+    "is taken by a living": lambda row: row.world.client.sandboxes.create(row.sandbox.name),
+    "was destroyed;": lambda row: gone(row).exec("true"),
+    "is not set up here": lambda row: row.sandbox.secrets.connect("github"),
+    "is no connected account": lambda row: row.sandbox.secrets.reauthorize("s1"),
+    "no such secret": lambda row: row.sandbox.secrets.rotate("of another name", "x" * 20),
+}
+
+
+@pytest.mark.parametrize("beginning", MESSAGES)
+def test_the_api_says_what_the_page_quotes(row: Row, beginning: str):
+    with pytest.raises(APIError) as refused:
+        MESSAGES[beginning](row)
+    assert quoted(beginning) in refused.value.message
+
+
+def test_an_end_page_that_the_operator_did_not_list_is_refused(oauth_world: World):
+    with oauth_world.client.sandboxes.create() as sandbox, pytest.raises(APIError) as refused:
+        sandbox.secrets.connect("demo", redirect_uri="https://elsewhere.test/done")
+    assert refused.value.message == quoted("redirect_uri is https://")
+
+
+def quoted(beginning: str) -> str:
+    """The message of the page that begins so."""
+    found = re.search(rf"`({re.escape(beginning)}[^`]*)`", PAGE)
+    assert found, beginning
+    return found[1]
+
+
+def narrow(row: Row) -> str:
+    """A key that may do next to nothing."""
+    return str(row.world.client.api_keys.create("narrow", scopes=["sandboxes:read"]).token)
+
+
+def with_key(row: Row, key: str, *calls: str) -> None:
+    """Calls with another key."""
+    with row.world.connect(key) as client:
+        for call in calls:
+            operator.attrgetter(call)(client)()
+
+
+def gone(row: Row) -> Any:
+    """A handle of a sandbox that was destroyed."""
+    other = row.world.sandbox()
+    other.destroy()
+    return other
