@@ -19,11 +19,12 @@ _FIXED = {"COLUMNS": "100", "OPENMIOSA_STATE": "/var/lib/openmiosa", "NO_COLOR":
 
 def page(_: Path) -> str:
     """The whole page."""
-    said = [HEAD]
+    epilogue = importlib.import_module("openmiosa.cli.app").EPILOGUE
+    said = [f"{HEAD}\n{epilogue}\n"]
     with mock.patch.dict(os.environ, _FIXED):
         for words in commands():
             level = "##" if len(words) == 1 else "###"
-            said.append(f"{level} openmiosa {' '.join(words)}\n\n```text\n{help_of(words)}\n```\n")
+            said.append(f"{level} openmiosa {' '.join(words)}\n\n```text\n{help_of(words, epilogue)}\n```\n")
     return "\n".join(said)
 
 
@@ -42,10 +43,11 @@ def _is_group(command: object) -> bool:
     return getattr(command, "default_command", None) is None
 
 
-def help_of(words: tuple[str, ...]) -> str:
-    """What `openmiosa WORDS --help` prints."""
+def help_of(words: tuple[str, ...], epilogue: str) -> str:
+    """What `openmiosa WORDS --help` prints, without what all of them end with."""
     printed = io.StringIO()
     main = importlib.import_module("openmiosa.cli").main
     with contextlib.redirect_stdout(printed), mock.patch("sys.argv", ["openmiosa", *words, "--help"]), contextlib.suppress(SystemExit):
         main()
-    return "\n".join(line.rstrip() for line in printed.getvalue().strip().splitlines())
+    own = printed.getvalue().partition(epilogue[:25])[0]
+    return "\n".join(line.rstrip() for line in own.strip().splitlines())
