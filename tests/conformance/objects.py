@@ -33,6 +33,7 @@ NAMES = {
 WORDS = {
     "sandboxes.get_by_name": {"name": "sandbox_name"},
     "env.delete": {"name": "variable"},
+    "api_keys.delete_preset": {"name": "preset"},
     "files.read_compat": {"path": "file"},
     "secrets.reauthorize": {"secret": "connection"},
 }
@@ -63,7 +64,7 @@ class Objects:
         self.ids: dict[str, str] = {"key": self.sandbox["id"], "sandbox_name": "of-user-8", "variable": "MODE", "user": OWNER}
         self.ids["file"] = FILE.lstrip("/")
         self.fresh("file")
-        for kind in ("connection", "secret", "binding", "rule", "policy", "snapshot", "preview", "process", "api_key", "state"):
+        for kind in ("connection", "secret", "binding", "rule", "policy", "snapshot", "preview", "process", "api_key", "preset", "state"):
             self.ids[kind] = self.fresh(kind)
         self.events = self._events()
         self.ids["event"] = self.events[0]
@@ -195,6 +196,9 @@ class Objects:
 
     def _new_process(self) -> str:
         return str(self.made("POST", f"/sandboxes/{self.ids['key']}/processes", {"command": "echo started; exec sleep 600"})["id"])
+
+    def _new_preset(self) -> str:
+        return str(self.made("POST", "/api-keys/presets", {"name": f"preset-{next(self._numbers)}", "scopes": ["audit:read"]})["name"])
 
     def _new_api_key(self) -> str:
         body = {"name": f"key-{next(self._numbers)}", "scopes": ["audit:read"], "external_user_id": OWNER}

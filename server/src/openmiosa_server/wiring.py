@@ -15,7 +15,7 @@ from .audit import Audit
 from .bindings import Binder, Bindings
 from .connect import Connect, Protocol, Providers, Transport
 from .db import Database, new_id
-from .identity import Identity
+from .identity import Identity, Presets
 from .link import EgressClient, Publisher
 from .link.authorities import Authorities
 from .network import Network
@@ -95,6 +95,7 @@ class System:
         stack.push_async_callback(previews.aclose)
         services = Services(
             identity=identity,
+            presets=Presets(database, identity),
             sandboxes=sandboxes,
             execution=Execution(reach, max_output_bytes=settings.sandboxes.max_output_bytes),
             files=Files(reach, max_file_bytes=settings.sandboxes.max_file_bytes),

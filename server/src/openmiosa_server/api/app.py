@@ -23,6 +23,7 @@ from . import (
     snapshots,
     templates,
     terminal,
+    tokens,
 )
 from .context import Services
 from .document import BASE
@@ -37,6 +38,7 @@ _ROUTERS = (
     oauth.router,
     oauth.callback,
     keys.router,
+    tokens.router,
     templates.router,
     exec.router,
     files.router,

@@ -12,7 +12,7 @@ from ..audit import Audit
 from ..bindings import Bindings
 from ..connect import Connect
 from ..errors import Unauthenticated
-from ..identity import Identity, Principal, RequestInfo
+from ..identity import Identity, Presets, Principal, RequestInfo
 from ..network import Network
 from ..replay import Replay
 from ..sandboxes import Execution, Files, Previews, Sandboxes, Snapshots
@@ -25,6 +25,7 @@ class Services:
     """The services that routes call; made by main."""
 
     identity: Identity
+    presets: Presets
     sandboxes: Sandboxes
     execution: Execution
     files: Files
@@ -61,11 +62,15 @@ def bearer(connection: HTTPConnection) -> str:
     return token.strip()
 
 
-async def authenticated(connection: HTTPConnection) -> Principal:
-    """The caller, asked for once a request."""
+async def authenticated(connection: HTTPConnection, *, tickets: bool = False) -> Principal:
+    """The caller, asked for once a request: by its key, or where a stream is opened by a ticket."""
     known = getattr(connection.state, "principal", None)
     if known is None:
-        known = await services(connection).identity.authenticate(bearer(connection), request=info(connection))
+        identity, ticket = services(connection).identity, connection.query_params.get("ticket")
+        if tickets and ticket is not None and "authorization" not in connection.headers:
+            known = await identity.authenticate_ticket(ticket, request=info(connection))
+        else:
+            known = await identity.authenticate(bearer(connection), request=info(connection))
         connection.state.principal = known
     return cast(Principal, known)
 

@@ -1,20 +1,21 @@
 """/api-keys, /whoami and the administrative log."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import Response
 
-from ..identity import AdminFilter
+from ..errors import Invalid
+from ..identity import AdminFilter, KeyChange, KeyDetails, NewKey
 from .answers import JSON, data, nothing
 from .bodies import Body, body, example
 from .context import Asked
 from .operation import operation
 from .route import Route
-from .schemas.audit import AdminLog
+from .schemas.audit import AdminEntry, AdminLog
 from .schemas.common import Many, One
-from .schemas.keys import ApiKey, NewApiKey, Whoami
+from .schemas.keys import ApiKey, NewApiKey, ScopePreset, Whoami
 from .times import Moment, moment
 
 router = APIRouter(route_class=Route)
@@ -29,6 +30,9 @@ class ApiKeyCreate(Body):
     scopes: list[str] | None = None
     expires_at: Moment | None = None
     external_user_id: str | None = Field(default=None, max_length=255)
+    description: str | None = Field(default=None, max_length=1000)
+    metadata: dict[str, Any] | None = None
+    ip_allowlist: list[str] | None = None
 
 
 class ApiKeyScoped(Body):
@@ -40,6 +44,38 @@ class ApiKeyScoped(Body):
     scopes: list[str] | None = None
     expires_at: Moment | None = None
     name: str | None = None
+
+
+class ApiKeyUpdate(Body):
+    """What changes; an empty `ip_allowlist` opens the key to all addresses again."""
+
+    model_config = example({"description": "of the build machines"})
+
+    name: str | None = None
+    scopes: list[str] | None = None
+    expires_at: Moment | None = None
+    description: str | None = Field(default=None, max_length=1000)
+    metadata: dict[str, Any] | None = None
+    ip_allowlist: list[str] | None = None
+    status: Literal["active", "revoked"] | None = None
+
+
+class ApiKeyRotate(Body):
+    """How long the old text stays good beside the new one."""
+
+    model_config = example({"overlap_seconds": 600})
+
+    overlap_seconds: int = Field(default=0, ge=0, le=86400)
+
+
+class PresetSave(Body):
+    """Scopes under a name."""
+
+    model_config = example({"name": "ci", "scopes": ["sandboxes:read", "sandboxes:write"]})
+
+    name: str
+    scopes: list[str]
+    description: str | None = Field(default=None, max_length=1000)
 
 
 @router.post("/api-keys", **operation("api_keys.create", One[NewApiKey], scope="keys:write", sdk="client.api_keys.create", status=201))
@@ -63,16 +99,80 @@ async def listed(asked: Asked) -> Response:
     return data([key.view() for key in await asked.services.identity.list_keys(asked.principal, **asked.who)])
 
 
+@router.get("/api-keys/presets", **operation("api_keys.presets", Many[ScopePreset], scope="keys:read", sdk="client.api_keys.presets"))
+async def presets(asked: Asked) -> Response:
+    """Named sets of scopes, the built-in ones first."""
+    return data([preset.view() for preset in await asked.services.presets.listed(asked.principal, **asked.who)])
+
+
+@router.post(
+    "/api-keys/presets",
+    **operation("api_keys.save_preset", One[ScopePreset], scope="keys:write", sdk="client.api_keys.save_preset", status=201),
+)
+async def save_preset(asked: Asked, given: Annotated[PresetSave, body(PresetSave)]) -> Response:
+    """Make one, or replace it."""
+    saved = await asked.services.presets.save(asked.principal, given.name, tuple(given.scopes), given.description, **asked.who)
+    return data(saved.view(), status=201)
+
+
+@router.delete(
+    "/api-keys/presets/{name}",
+    **operation("api_keys.delete_preset", scope="keys:write", sdk="client.api_keys.delete_preset", status=204),
+)
+async def delete_preset(asked: Asked, name: str) -> Response:
+    """Delete one; keys keep the scopes that they have."""
+    await asked.services.presets.delete(asked.principal, name, **asked.who)
+    return nothing()
+
+
 @router.get("/api-keys/{api_key}", **operation("api_keys.get", One[ApiKey], scope="keys:read", sdk="client.api_keys.get"))
 async def get(asked: Asked, api_key: str) -> Response:
     """One key."""
     return data((await asked.services.identity.get_key(asked.principal, api_key, **asked.who)).view())
 
 
+@router.patch("/api-keys/{api_key}", **operation("api_keys.update", One[ApiKey], scope="keys:write", sdk="client.api_keys.update"))
+async def update(asked: Asked, api_key: str, given: Annotated[ApiKeyUpdate, body(ApiKeyUpdate)]) -> Response:
+    """Change its name, scopes, end, description, metadata or addresses; keys that it made end when it does."""
+    if given.status == "revoked":
+        raise Invalid("a key is revoked by DELETE, which also says what becomes of the keys that it made", details={"field": "status"})
+    change = KeyChange(
+        name=given.name,
+        scopes=_scopes(given.scopes),
+        description=given.description,
+        metadata=given.metadata,
+        ip_allowlist=None if given.ip_allowlist is None else tuple(given.ip_allowlist),
+        expires_at=given.expires_at,
+    )
+    return data((await asked.services.identity.update_key(asked.principal, api_key, change, **asked.who)).view())
+
+
+@router.post(
+    "/api-keys/{api_key}/rotate",
+    **operation("api_keys.rotate", One[NewApiKey], scope="keys:write", sdk="client.api_keys.rotate"),
+)
+async def rotate(asked: Asked, api_key: str, given: Annotated[ApiKeyRotate, body(ApiKeyRotate)]) -> Response:
+    """A new text for the same key; the old one ends now, or after the overlap."""
+    made = await asked.services.identity.rotate_key(asked.principal, api_key, overlap_seconds=given.overlap_seconds, **asked.who)
+    return _shown_once(made)
+
+
+@router.get("/api-keys/{api_key}/events", **operation("api_keys.events", Many[AdminEntry], scope="keys:read", sdk="client.api_keys.events"))
+async def events(
+    asked: Asked,
+    api_key: str,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    kind: Annotated[str | None, Query(alias="type", description="An act such as `identity:key:rotate`; `*` stands for any part.")] = None,
+) -> Response:
+    """What the key did and what was done to it, newest first."""
+    found = await asked.services.identity.key_events(asked.principal, api_key, kind=kind, limit=limit, **asked.who)
+    return data([entry.view() for entry in found])
+
+
 @router.delete("/api-keys/{api_key}", **operation("api_keys.delete", scope="keys:write", sdk="client.api_keys.delete", status=204))
-async def delete(asked: Asked, api_key: str) -> Response:
-    """Revoke at once."""
-    await asked.services.identity.delete_key(asked.principal, api_key, **asked.who)
+async def delete(asked: Asked, api_key: str, keep_children: bool = False) -> Response:
+    """Revoke at once, with the keys that it made unless they are to be kept."""
+    await asked.services.identity.delete_key(asked.principal, api_key, keep_children=keep_children, **asked.who)
     return nothing()
 
 
@@ -89,6 +189,7 @@ async def audit_log(
     asked: Asked,
     *,
     action: str | None = None,
+    kind: Annotated[str | None, Query(alias="type", description="An act such as `vault:secret:set`; `*` stands for any part.")] = None,
     actor_id: str | None = None,
     resource: str | None = None,
     resource_type: str | None = None,
@@ -97,27 +198,43 @@ async def audit_log(
     until: str | None = None,
     cursor: str | None = None,
     after: str | None = None,
+    page: Annotated[int | None, Query(ge=1, le=100_000, description="The page, counted from one; instead of a cursor.")] = None,
+    per_page: Annotated[int | None, Query(ge=1, le=500, description="The same as `limit`.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
 ) -> Response:
     """Administrative acts, newest first."""
     wanted = AdminFilter(
         action=action,
+        kind=kind,
         actor_id=actor_id,
         resource_type=resource_type or resource,
         resource_id=resource_id,
         since=moment(since, "since"),
         until=moment(until, "until"),
         cursor=cursor or after,
-        limit=limit,
+        page=page,
+        limit=per_page or limit,
     )
     entries, following = await asked.services.identity.admin_log(asked.principal, wanted, **asked.who)
+    total = await asked.services.identity.log_total(asked.principal, wanted)
     shown = [entry.view() for entry in entries]
-    return JSON({"data": shown, "meta": {"total": None, "page": None, "per_page": limit}, "next_cursor": following})
+    return JSON({"data": shown, "meta": {"total": total, "page": page, "per_page": wanted.limit}, "next_cursor": following})
 
 
 async def _create(asked: Asked, name: str, given: ApiKeyCreate | ApiKeyScoped) -> Response:
-    scopes = None if given.scopes is None else tuple(given.scopes)
+    details = KeyDetails(expires_at=given.expires_at)
+    if isinstance(given, ApiKeyCreate):
+        allowed = None if given.ip_allowlist is None else tuple(given.ip_allowlist)
+        details = KeyDetails(given.description, given.metadata or {}, allowed, given.expires_at)
     made = await asked.services.identity.create_key(
-        asked.principal, name, scopes, expires_at=given.expires_at, external_user_id=given.external_user_id, **asked.who
+        asked.principal, name, _scopes(given.scopes), details=details, external_user_id=given.external_user_id, **asked.who
     )
-    return data({**made.key.view(), "token": made.token, "key": made.token}, status=201)
+    return _shown_once(made, status=201)
+
+
+def _shown_once(made: NewKey, *, status: int = 200) -> Response:
+    return data({**made.key.view(), "token": made.token, "key": made.token}, status=status)
+
+
+def _scopes(given: list[str] | None) -> tuple[str, ...] | None:
+    return None if given is None else tuple(given)

@@ -15,11 +15,11 @@ from .answers import JSON
 from .bodies import raw
 from .context import authenticated, bearer, services
 from .failures import answer
-from .operation import HINT
+from .operation import HINT, EventStream
 from .padded import Padded
 
 MUTATIONS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_SHOWN_ONCE = ("/api-keys",)  # their answers hold a key; they are never stored
+_SHOWN_ONCE = ("/api-keys", "/tokens/", "/sse/ticket", "/auth/sse-ticket")  # their answers hold a key; they are never stored
 _LARGE = 2**27  # the route's own limit is lower; this only bounds what is read for the fingerprint
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -40,9 +40,10 @@ class Route(Documented):
     def get_route_handler(self) -> Handler:
         """Wrap what FastAPI made."""
         handle = super().get_route_handler()
+        streams = self.response_class is EventStream
 
         async def handled(request: Request) -> Response:
-            await authenticated(request)
+            await authenticated(request, tickets=streams and request.method == "GET")
             if request.method in MUTATIONS and "idempotency-key" in request.headers:
                 return await _once(request, handle)
             return await handle(request)

@@ -67,6 +67,7 @@ PARAMETERS = {
     "external_workspace_id": "The workspace of the caller's own that it belongs to.",
     "format": "Form of the export.",
     "host": "An exact host, or `*.suffix`.",
+    "keep_children": "Whether the keys that it made live on.",
     "limit": "How many at most.",
     "method": "HTTP method of the call.",
     "owner_user_id": "The user that it belongs to.",

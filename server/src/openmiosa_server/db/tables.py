@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
@@ -81,12 +82,40 @@ api_keys = Table(
     Column("name", String(255), nullable=False),
     Column("prefix", String(16), nullable=False),
     Column("hash", String(64), nullable=False, unique=True),  # SHA-256, hex; the key has 160 random bits
+    Column("previous_hash", String(64), index=True),  # what a rotation replaced, good until previous_until
+    Column("previous_until", Time),
+    Column("kind", String(16), nullable=False, server_default="key"),  # key, or token: short-lived, and in no list
+    Column("parent_id", String(40), index=True),  # the key that made it, with whose revocation it ends
     Column("scopes", JSON, nullable=False),
     Column("external_user_id", String(255)),
+    Column("description", Text),
+    Column("metadata", JSON),
+    Column("ip_allowlist", JSON),  # networks that it may be used from; null is any
     Column("expires_at", Time),
     Column("revoked_at", Time),
+    Column("rotated_at", Time),
     Column("last_used_at", Time),
     Column("created_at", Time, nullable=False),
+)
+
+# Named sets of scopes of a tenant, beside those that are built in.
+key_presets = Table(
+    "key_presets",
+    metadata,
+    Column("tenant_id", String(40), ForeignKey("tenants.id"), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("scopes", JSON, nullable=False),
+    Column("description", Text),
+    Column("created_at", Time, nullable=False),
+)
+
+# For browsers, whose EventSource can send no header: one stream each, within a minute.
+stream_tickets = Table(
+    "stream_tickets",
+    metadata,
+    Column("hash", String(64), primary_key=True),  # SHA-256, hex
+    Column("key_id", String(40), nullable=False),
+    Column("expires_at", Time, nullable=False),
 )
 
 sandboxes = Table(
@@ -335,5 +364,7 @@ sandbox_snapshots = Table(
     Column("comment", Text),
     Column("state", String(16), nullable=False),
     Column("size_bytes", BigInteger),
+    Column("keep", Boolean, nullable=False, server_default=text("false")),  # whatever its sandbox's retention says
+    Column("expires_at", Time),
     Column("created_at", Time, nullable=False),
 )

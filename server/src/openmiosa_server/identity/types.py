@@ -28,6 +28,7 @@ class Principal:
     name: str
     scopes: frozenset[str]
     external_user_id: str | None = None
+    credential: str | None = field(default=None, repr=False)  # the hash of what was presented, which a rotation replaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +40,44 @@ class RequestInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyDetails:
+    """What may be said of a key beside its name and scopes."""
+
+    description: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    ip_allowlist: tuple[str, ...] | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """What changes in a key; None keeps what is there, an empty allowlist opens it again."""
+
+    name: str | None = None
+    scopes: tuple[str, ...] | None = None
+    description: str | None = None
+    metadata: dict[str, Any] | None = None
+    ip_allowlist: tuple[str, ...] | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ApiKey:
     """An API key without the key."""
 
     id: str
     tenant_id: str
     name: str
+    kind: str
     prefix: str
+    parent_id: str | None
     scopes: tuple[str, ...]
     external_user_id: str | None
+    description: str | None
+    metadata: dict[str, Any]
+    ip_allowlist: tuple[str, ...] | None
     expires_at: datetime | None
+    rotated_at: datetime | None
     last_used_at: datetime | None
     created_at: datetime
 
@@ -58,12 +87,40 @@ class ApiKey:
             "id": self.id,
             "tenant_id": self.tenant_id,
             "name": self.name,
+            "kind": self.kind,
             "prefix": self.prefix,
+            "parent_id": self.parent_id,
             "scopes": list(self.scopes),
             "external_user_id": self.external_user_id,
+            "description": self.description,
+            "metadata": self.metadata,
+            "ip_allowlist": None if self.ip_allowlist is None else list(self.ip_allowlist),
+            "status": "active",
             "expires_at": optional_rfc3339(self.expires_at),
+            "rotated_at": optional_rfc3339(self.rotated_at),
             "last_used_at": optional_rfc3339(self.last_used_at),
             "created_at": rfc3339(self.created_at),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A named set of scopes."""
+
+    name: str
+    scopes: tuple[str, ...]
+    description: str | None
+    builtin: bool
+    created_at: datetime | None = None
+
+    def view(self) -> dict[str, Any]:
+        """As the API shows it."""
+        return {
+            "name": self.name,
+            "scopes": list(self.scopes),
+            "description": self.description,
+            "builtin": self.builtin,
+            "created_at": optional_rfc3339(self.created_at),
         }
 
 
@@ -100,6 +157,7 @@ class AdminEntry:
             "actor_id": self.actor_id,
             "actor_type": self.actor_type,
             "action": self.action,
+            "type": self.action,
             "outcome": self.outcome,
             "resource": self.resource_type,
             "resource_type": self.resource_type,
@@ -114,13 +172,20 @@ class AdminEntry:
 
 @dataclass(frozen=True, slots=True)
 class AdminFilter:
-    """Which administrative entries to list, newest first; `cursor` is the id of the last entry seen."""
+    """Which administrative entries to list, newest first.
+
+    `cursor` is the id of the last entry seen, `page` counts from one instead. `kind` is an action, or with `*` many.
+    `about` is a key: what it did and what was done to it.
+    """
 
     action: str | None = None
+    kind: str | None = None
+    about: str | None = None
     actor_id: str | None = None
     resource_type: str | None = None
     resource_id: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     cursor: str | None = None
+    page: int | None = None
     limit: int = 50

@@ -91,6 +91,7 @@ class AdminEntry(Shape):
     actor_id: Text
     actor_type: str
     action: str
+    type: Annotated[str, Field(description="The same as `action`.")]
     outcome: Literal["allowed", "refused", "failed"]
     resource: Annotated[Text, Field(description="The same as `resource_type`.")]
     resource_type: Text
@@ -103,10 +104,10 @@ class AdminEntry(Shape):
 
 
 class AdminMeta(Shape):
-    """What a published client reads of pages; entries are not counted."""
+    """How many entries there are, and which of them these are."""
 
-    total: None
-    page: None
+    total: int
+    page: Number
     per_page: int
 
 

@@ -1,0 +1,140 @@
+"""Rows of API keys: who sees which, what a new one holds, which others end with one."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ..db.clock import now
+from ..db.ids import new_id
+from ..db.tables import api_keys
+from ..errors import InsufficientScope, Invalid, NotFound
+from . import tokens
+from .types import SCOPES, ApiKey, KeyDetails, Principal
+
+
+def granted(principal: Principal, scopes: tuple[str, ...] | None) -> tuple[str, ...]:
+    """What a new key may have: at most what its maker has, and all of that when nothing is said."""
+    wanted = tuple(sorted(principal.scopes)) if scopes is None else known(scopes)
+    if beyond := [scope for scope in wanted if scope not in principal.scopes]:
+        raise InsufficientScope("a key gives no scope that it lacks itself", details={"missing": beyond})
+    return wanted
+
+
+def known(scopes: Iterable[str]) -> tuple[str, ...]:
+    """Scopes that exist, each once."""
+    wanted = tuple(dict.fromkeys(scopes))
+    if unknown := [scope for scope in wanted if scope not in SCOPES]:
+        raise Invalid(f"no such scope: {', '.join(unknown[:5])}", code="UNKNOWN_SCOPE", details={"known": list(SCOPES)})
+    return wanted
+
+
+def visible(principal: Principal) -> list[Any]:
+    """The conditions under which a caller sees a key that lives."""
+    conditions = [api_keys.c.tenant_id == principal.tenant_id, api_keys.c.revoked_at.is_(None)]
+    if principal.external_user_id is not None:
+        conditions.append(api_keys.c.external_user_id == principal.external_user_id)
+    return conditions
+
+
+async def find(tx: AsyncConnection, principal: Principal, key_id: str) -> RowMapping:
+    """A living key by id, else by name."""
+    named = (api_keys.c.id == key_id) | (api_keys.c.name == key_id)
+    rows = (await tx.execute(select(api_keys).where(*visible(principal), named))).mappings().all()
+    exact = [row for row in rows if row["id"] == key_id] or rows
+    if not exact:
+        raise NotFound("no such API key")
+    if len(exact) > 1:
+        raise Invalid("several keys have this name; use the id", code="AMBIGUOUS_NAME", details={"ids": [row["id"] for row in exact]})
+    return exact[0]
+
+
+async def presented(tx: AsyncConnection, token: str) -> RowMapping | None:
+    """The key that a text is, or was until its rotation and still may be for a while."""
+    digest = tokens.digest(token)
+    before = (api_keys.c.previous_hash == digest) & (api_keys.c.previous_until > now())
+    return (await tx.execute(select(api_keys).where(or_(api_keys.c.hash == digest, before)))).mappings().one_or_none()
+
+
+async def family(tx: AsyncConnection, key_id: str) -> list[str]:
+    """A key, the keys that it made, those that they made, and so on."""
+    found, newest = [key_id], [key_id]
+    while newest:
+        children = select(api_keys.c.id).where(api_keys.c.parent_id.in_(newest), api_keys.c.id.not_in(found))
+        newest = list((await tx.execute(children)).scalars())
+        found += newest
+    return found
+
+
+async def another_admin(tx: AsyncConnection, tenant_id: str, but: Iterable[str]) -> bool:
+    """Whether a key for everything remains that can make keys, beside these."""
+    alive = [api_keys.c.tenant_id == tenant_id, api_keys.c.revoked_at.is_(None), api_keys.c.external_user_id.is_(None)]
+    for_good = [api_keys.c.kind == "key", api_keys.c.expires_at.is_(None), api_keys.c.id.not_in(list(but))]
+    scopes = (await tx.execute(select(api_keys.c.scopes).where(*alive, *for_good))).scalars()
+    return any("keys:write" in held for held in scopes)
+
+
+async def shorten(tx: AsyncConnection, key_ids: Iterable[str], expires_at: datetime) -> None:
+    """Let keys end with the one that made them, at the latest."""
+    later = or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > expires_at)
+    await tx.execute(update(api_keys).where(api_keys.c.id.in_(list(key_ids)), later).values(expires_at=expires_at))
+
+
+def row(
+    tenant_id: str,
+    name: str,
+    scopes: tuple[str, ...],
+    token: str,
+    *,
+    parent_id: str | None = None,
+    kind: str = "key",
+    external_user_id: str | None = None,
+    details: KeyDetails | None = None,
+) -> dict[str, Any]:
+    """A new key's row."""
+    details = details or KeyDetails()
+    return {
+        "id": new_id("key"),
+        "tenant_id": tenant_id,
+        "name": name,
+        "prefix": token[: tokens.SHOWN],
+        "hash": tokens.digest(token),
+        "previous_hash": None,
+        "previous_until": None,
+        "kind": kind,
+        "parent_id": parent_id,
+        "scopes": list(scopes),
+        "external_user_id": external_user_id,
+        "description": details.description,
+        "metadata": details.metadata or None,
+        "ip_allowlist": None if details.ip_allowlist is None else list(details.ip_allowlist),
+        "expires_at": details.expires_at,
+        "revoked_at": None,
+        "rotated_at": None,
+        "last_used_at": None,
+        "created_at": now(),
+    }
+
+
+def record(row: RowMapping | dict[str, Any]) -> ApiKey:
+    """A row as a record."""
+    return ApiKey(
+        id=row["id"],
+        tenant_id=row["tenant_id"],
+        name=row["name"],
+        kind=row["kind"],
+        prefix=row["prefix"],
+        parent_id=row["parent_id"],
+        scopes=tuple(row["scopes"]),
+        external_user_id=row["external_user_id"],
+        description=row["description"],
+        metadata=dict(row["metadata"] or {}),
+        ip_allowlist=None if row["ip_allowlist"] is None else tuple(row["ip_allowlist"]),
+        expires_at=row["expires_at"],
+        rotated_at=row["rotated_at"],
+        last_used_at=row["last_used_at"],
+        created_at=row["created_at"],
+    )
