@@ -47,6 +47,14 @@ type ListKeysOptions struct {
 	Extra  map[string]any `json:"-"`
 }
 
+// SavePresetOptions is a set of scopes under a name. Name and Scopes are required.
+type SavePresetOptions struct {
+	Name        string         `json:"name"`
+	Scopes      []string       `json:"scopes"`
+	Description string         `json:"description"`
+	Extra       map[string]any `json:"-"`
+}
+
 // KeyEventsOptions narrows what was done with a key.
 type KeyEventsOptions struct {
 	Type string `json:"type"`
@@ -81,7 +89,7 @@ func (k *APIKeys) Update(ctx context.Context, keyID string, options UpdateKeyOpt
 	return keyOf(k.call(ctx, http.MethodPatch, given(options), keyID))
 }
 
-// Rotate replaces a key by a new one; its Token is in this reply and never again.
+// Rotate gives a key a new token, which is in this reply and never again; when this returns, the old one opens nothing.
 func (k *APIKeys) Rotate(ctx context.Context, keyID string) (*APIKey, error) {
 	return keyOf(k.call(ctx, http.MethodPost, object{}, keyID, "rotate"))
 }
@@ -106,9 +114,9 @@ func (k *APIKeys) Presets(ctx context.Context) ([]KeyPreset, error) {
 	return recordsOf[KeyPreset](k.call(ctx, http.MethodGet, nil, "presets"))
 }
 
-// SavePreset stores a named set of scopes.
-func (k *APIKeys) SavePreset(ctx context.Context, name string, scopes []string) (*KeyPreset, error) {
-	body, err := k.call(ctx, http.MethodPost, object{"name": name, "scopes": scopes}, "presets")
+// SavePreset keeps a set of scopes under a name, replacing what is there.
+func (k *APIKeys) SavePreset(ctx context.Context, options SavePresetOptions) (*KeyPreset, error) {
+	body, err := k.call(ctx, http.MethodPost, given(options), "presets")
 	return recordOf[KeyPreset](body, err)
 }
 
@@ -133,7 +141,7 @@ func keyOf(body json.RawMessage, err error) (*APIKey, error) {
 // Tokens derives tokens from this client's key.
 type Tokens struct{ transport *transport }
 
-// ScopedTokenOptions is a token for one user. UserID and WorkspaceID are required.
+// ScopedTokenOptions is a token for one user, or for what should not hold the key itself.
 type ScopedTokenOptions struct {
 	UserID      string   `json:"user_id"`
 	WorkspaceID string   `json:"workspace_id"`

@@ -221,3 +221,11 @@ func nobody(t *testing.T) string {
 	defer listener.Close()
 	return "http://" + listener.Addr().String()
 }
+
+func contextWithStop() (context.Context, context.CancelFunc) {
+	return context.WithCancel(context.Background())
+}
+
+func contextFor(limit time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), limit)
+}

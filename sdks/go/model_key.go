@@ -82,9 +82,11 @@ func (r Ticket) MarshalJSON() ([]byte, error) { return writeRecord(r, r.Record) 
 
 // KeyPreset is a named set of scopes that keys can be made with.
 type KeyPreset struct {
-	Record `json:"-"`
-	Name   string   `json:"name" required:"true"`
-	Scopes []string `json:"scopes"`
+	Record      `json:"-"`
+	Name        string    `json:"name" required:"true"`
+	Scopes      []string  `json:"scopes"`
+	Description string    `json:"description"`
+	CreatedAt   time.Time `json:"created_at"`
 }
 
 // UnmarshalJSON keeps what it does not know in Extra.

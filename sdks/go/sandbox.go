@@ -164,7 +164,7 @@ func (s *Sandbox) WaitUntilReady(ctx context.Context) error {
 		case "running":
 			return nil
 		case "error", "failed", "destroyed":
-			return failed(ErrSandboxFailed, "sandbox %s is %s: the server's log says why", s.Name(), state)
+			return failed(ErrSandboxFailed, "sandbox %s is %s %s: the server's log says why", s.ID(), state, s.Info().StateReason)
 		}
 		ready, err := s.saysReady(ctx)
 		if err == nil {
@@ -174,41 +174,49 @@ func (s *Sandbox) WaitUntilReady(ctx context.Context) error {
 		if ready {
 			wait = 0
 		}
-		if err := between(ctx, wait, err, "sandbox %s is still %s", s.Name(), s.State()); err != nil {
+		if err := between(ctx, wait, err, "sandbox %s is still %s", s.ID(), s.State()); err != nil {
 			return err
 		}
 	}
 }
 
-// saysReady follows the stream of readiness until it says something.
+// saysReady follows the stream of readiness until it says something. Where there is no such stream, looking is enough.
 func (s *Sandbox) saysReady(ctx context.Context) (bool, error) {
 	path, err := pathOf("sandboxes", s.ID(), "readiness", "stream")
 	if err != nil {
 		return false, err
 	}
 	for frame, err := range s.scope.transport.frames(ctx, call{method: http.MethodGet, path: path}) {
+		if errors.Is(err, ErrNotFound) || (errors.Is(err, ErrTransport) && ctx.Err() == nil) {
+			break
+		}
 		return frame.event == "ready", err
 	}
 	return false, nil
 }
 
-// Usage says how long it has lived and what it has used.
-func (s *Sandbox) Usage(ctx context.Context) (map[string]any, error) { return s.facts(ctx, "usage") }
+// Usage says how long it has lived, what it may use and what it has used.
+func (s *Sandbox) Usage(ctx context.Context) (*Usage, error) {
+	body, err := s.scope.inside(ctx, http.MethodGet, nil, nil, "usage")
+	return recordOf[Usage](body, err)
+}
 
 // Metrics says what it uses just now.
-func (s *Sandbox) Metrics(ctx context.Context) (map[string]any, error) {
-	return s.facts(ctx, "metrics")
+func (s *Sandbox) Metrics(ctx context.Context) (*Metrics, error) {
+	body, err := s.scope.inside(ctx, http.MethodGet, nil, nil, "metrics")
+	return recordOf[Metrics](body, err)
 }
 
-// Resources says what it may use.
-func (s *Sandbox) Resources(ctx context.Context) (map[string]any, error) {
-	return s.facts(ctx, "resources")
+// Resources says how large it is.
+func (s *Sandbox) Resources(ctx context.Context) (*ResourceContract, error) {
+	body, err := s.scope.inside(ctx, http.MethodGet, nil, nil, "resources")
+	return recordOf[ResourceContract](body, err)
 }
 
-// Artifacts lists the files that it has made.
-func (s *Sandbox) Artifacts(ctx context.Context) ([]map[string]any, error) {
+// Artifacts lists the files that it offers as results.
+func (s *Sandbox) Artifacts(ctx context.Context) ([]FileInfo, error) {
 	body, err := s.scope.inside(ctx, http.MethodGet, nil, nil, "artifacts")
-	return recordsOf[map[string]any](body, err)
+	return recordsOf[FileInfo](body, err)
 }
 
 // Logs gives the last lines that its processes wrote, 200 when lines is 0.
@@ -236,15 +244,6 @@ func (s *Sandbox) String() string {
 
 // GoString is String.
 func (s *Sandbox) GoString() string { return s.String() }
-
-func (s *Sandbox) facts(ctx context.Context, what string) (map[string]any, error) {
-	body, err := s.scope.inside(ctx, http.MethodGet, nil, nil, what)
-	facts, err := recordOf[map[string]any](body, err)
-	if err != nil {
-		return nil, err
-	}
-	return *facts, nil
-}
 
 // take makes a call whose answer is the sandbox's record, and remembers it.
 func (s *Sandbox) take(ctx context.Context, method string, wanted object, segments ...string) error {

@@ -34,7 +34,7 @@ var models = map[string]any{
 	"ConnectionStatus": ConnectionStatus{}, "Rule": Rule{}, "Policy": Policy{}, "Suggestion": Suggestion{}, "PendingHost": PendingHost{},
 	"Event": Event{}, "ApiKey": APIKey{}, "Identity": Identity{}, "ScopedToken": ScopedToken{}, "Ticket": Ticket{},
 	"AdminEntry": AdminEntry{}, "ExecResult": ExecResult{}, "Process": Process{}, "FileInfo": FileInfo{}, "FileChange": FileChange{},
-	"FileTree": FileTree{},
+	"FileTree": FileTree{}, "Usage": Usage{}, "Metrics": Metrics{}, "KeyPreset": KeyPreset{},
 }
 
 type recordCase struct {

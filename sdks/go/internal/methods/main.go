@@ -22,22 +22,27 @@ import (
 var printing = []string{"String", "GoString", "Close"}
 
 func main() {
-	names := []string{}
-	names = append(names, methodsOf("client", reflect.TypeOf(&openmiosa.Client{}))...)
-	names = append(names, methodsOf("sandbox", reflect.TypeOf(&openmiosa.Sandbox{}))...)
-	names = append(names, methodsOf("connection", reflect.TypeOf(&openmiosa.Connection{}))...)
-	terminal, err := functionsOnSandboxes(beside("ws"))
+	names, err := all()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	names = append(names, terminal...)
-	// Go cannot call a value: Exec.Run is also what other languages call as sandbox.exec(…).
-	names = append(names, "sandbox.exec")
-	slices.Sort(names)
-	for _, name := range slices.Compact(names) {
+	for _, name := range names {
 		fmt.Println(name)
 	}
+}
+
+// all lists the names of all methods.
+func all() ([]string, error) {
+	// Go cannot call a value: Exec.Run is also what other languages call as sandbox.exec(…).
+	names := []string{"sandbox.exec"}
+	names = append(names, methodsOf("client", reflect.TypeOf(&openmiosa.Client{}))...)
+	names = append(names, methodsOf("sandbox", reflect.TypeOf(&openmiosa.Sandbox{}))...)
+	names = append(names, methodsOf("connection", reflect.TypeOf(&openmiosa.Connection{}))...)
+	terminal, err := functionsOnSandboxes(beside("ws"))
+	names = append(names, terminal...)
+	slices.Sort(names)
+	return slices.Compact(names), err
 }
 
 // methodsOf lists the methods of a handle and those of the services that are its fields.
