@@ -54,14 +54,14 @@ class Wanted:
 class Objects:
     """What the rows address."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, name: str = "of-user-8") -> None:
         self.world = world
         self.client = httpx2.Client(base_url=f"{world.system.base_url}/api/v1", timeout=30)
         self.admin = world.system.api_key
         self._numbers = itertools.count(1)
         self._only: dict[str, str] = {}
-        self.sandbox = self.made("POST", "/sandboxes", {"name": "of-user-8", "external_user_id": OWNER, "env": {"MODE": "draft"}})
-        self.ids: dict[str, str] = {"key": self.sandbox["id"], "sandbox_name": "of-user-8", "variable": "MODE", "user": OWNER}
+        self.sandbox = self.made("POST", "/sandboxes", {"name": name, "external_user_id": OWNER, "env": {"MODE": "draft"}})
+        self.ids: dict[str, str] = {"key": self.sandbox["id"], "sandbox_name": name, "variable": "MODE", "user": OWNER}
         self.ids["file"] = FILE.lstrip("/")
         self.fresh("file")
         for kind in ("connection", "secret", "binding", "rule", "policy", "snapshot", "preview", "process", "api_key", "preset", "state"):
@@ -74,10 +74,11 @@ class Objects:
         plain = ("file", "variable", "user")
         return {kind: value for kind, value in self.ids.items() if kind not in plain} | {"later event": self.events[1]}
 
-    def close(self) -> None:
-        """Destroy the sandboxes that are left."""
+    def close(self, *, but: str = "") -> None:
+        """Destroy the sandboxes that are left, but for one."""
         for sandbox in self.client.get("/sandboxes", headers=self._admin()).json()["data"]:
-            self.send(Wanted("DELETE", f"/sandboxes/{sandbox['id']}"), self.admin)
+            if sandbox["name"] != but:
+                self.send(Wanted("DELETE", f"/sandboxes/{sandbox['id']}"), self.admin)
         self.client.close()
 
     def made(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> Any:
@@ -220,7 +221,8 @@ class Objects:
         command = "curl -s https://ok.test/; curl -s https://ok2.test/"
         self.made("POST", f"/sandboxes/{self.ids['key']}/exec", {"command": command})
         deadline = time.monotonic() + 20
-        while len(found := self.client.get("/egress/audit", headers=self._admin()).json()["events"]) < 2:
+        listed = f"/egress/audit?resource_id={self.ids['key']}"
+        while len(found := self.client.get(listed, headers=self._admin()).json()["events"]) < 2:
             assert time.monotonic() < deadline, "no events came"
             time.sleep(0.05)
         return [event["id"] for event in found]

@@ -162,3 +162,9 @@ async def test_a_given_request_id_is_kept_and_a_strange_one_replaced(api: Api) -
     replaced = await api.client.get("/whoami", headers={"X-Request-Id": "a b\tc"})
     assert kept.headers["x-request-id"] == "req-from-a-caller-1"
     assert replaced.headers["x-request-id"].startswith("req_")
+
+
+async def test_a_method_that_is_not_offered_is_answered_with_those_that_are(api: Api) -> None:
+    answer = await api.client.put("/api-keys", json={})
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+    assert answer.json()["message"] == "PUT is not offered here; this path takes GET and POST"

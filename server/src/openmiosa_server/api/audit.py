@@ -66,9 +66,7 @@ async def wanted(
 Filters = Annotated[EventFilter, Depends(wanted)]
 
 
-@router.get(
-    "/egress/audit", **operation("audit.list", Events, scope="audit:read", sdk=("sandbox.audit.list", "client.audit.list"), refuses=(404,))
-)
+@router.get("/egress/audit", **operation("audit.list", Events, scope="audit:read", sdk=("sandbox.audit.list", "client.audit.list")))
 async def listed(asked: Asked, filters: Filters) -> Response:
     """Events, oldest first; without `since` and cursor the newest."""
     page = await asked.services.audit.list(asked.principal, filters, **asked.who)
@@ -77,7 +75,7 @@ async def listed(asked: Asked, filters: Filters) -> Response:
 
 @router.get(
     "/egress/audit/export",
-    **operation("audit.export", media=_FILES, scope="audit:read", sdk=("sandbox.audit.export", "client.audit.export"), refuses=(404,)),
+    **operation("audit.export", media=_FILES, scope="audit:read", sdk=("sandbox.audit.export", "client.audit.export")),
 )
 async def export(asked: Asked, filters: Filters, form: Annotated[Literal["csv", "jsonl"], Query(alias="format")] = "jsonl") -> Response:
     """The same, all of it, as a file."""
@@ -101,7 +99,7 @@ async def tail(asked: Asked, key: str, request: Request, after: str | None = Non
     return await _tail(asked, key, after or request.headers.get("last-event-id"))
 
 
-@router.get("/events/stream", **operation("audit.tail_all", stream=TailFrame, scope="audit:read", sdk="client.audit.tail", refuses=(404,)))
+@router.get("/events/stream", **operation("audit.tail_all", stream=TailFrame, scope="audit:read", sdk="client.audit.tail"))
 async def tail_all(asked: Asked, request: Request, after: str | None = None) -> Response:
     """The tenant's."""
     return await _tail(asked, None, after or request.headers.get("last-event-id"))

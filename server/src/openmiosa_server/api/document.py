@@ -23,6 +23,9 @@ from .schemas.common import Error
 from .words import ABOUT, PARAMETERS, REFUSALS, TAGS
 
 BASE = "/api/v1"
+_NAMES = frozenset(
+    ("after", "cursor", "policy_id", "provider", "resource_id", "secret_id", "template_id")
+)  # of things that may not be there
 _REF = "#/components/schemas/{model}"
 _ENVELOPE = re.compile(r"\b(One|Many|Page)_(\w+)_$")
 _BEARER: list[dict[str, list[str]]] = [{"bearer": []}]
@@ -113,7 +116,9 @@ def _finished(where: str, spec: dict[str, Any], body: type[Body] | None) -> dict
         needed = any(field.is_required() for field in body.model_fields.values())
         spec["requestBody"] = {"required": needed, "content": {"application/json": {"schema": schema}}}
     answers = {status: _answer(status, answer) for status, answer in spec["responses"].items() if status not in ("422", "501")}
-    refusals = {str(status): {"$ref": f"#/components/responses/{REFUSALS[status][0]}"} for status in _refusals(spec, changes=changes)}
+    named = {given.get("name", "") for given in spec.get("parameters", ())} | set(body.model_fields if body is not None else ())
+    statuses = _refusals(spec, changes=changes, names_something=bool(named & _NAMES))
+    refusals = {str(status): {"$ref": f"#/components/responses/{REFUSALS[status][0]}"} for status in statuses}
     spec["responses"] = {**answers, **refusals, "5XX": {"$ref": "#/components/responses/Failure"}}
     return spec
 
@@ -137,20 +142,19 @@ def _answer(status: str, answer: dict[str, Any]) -> dict[str, Any]:
             data = {"type": "string", "contentMediaType": "application/json", "contentSchema": {"$ref": told["schema"]["$ref"]}}
             names = {"type": "string", "description": "The same as `type` inside the data."}
             frame = {"type": "object", "properties": {"event": names, "id": {"type": "string"}, "data": data}, "required": ["data"]}
-            # The keyword comes from OpenAPI 3.2; tools that do not know it read a text.
-            content[kind] = {"schema": {"type": "string"}, "itemSchema": frame}
+            content[kind] = {"itemSchema": frame}  # a keyword of OpenAPI 3.2; 3.1 has none for streams
     headers = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
     words = {"200": "Done.", "201": "Made.", "204": "Done; there is nothing to say."}
     return {"description": words.get(status, "Answered."), "headers": headers, **({"content": content} if content else {})}
 
 
-def _refusals(spec: dict[str, Any], *, changes: bool) -> list[int]:
+def _refusals(spec: dict[str, Any], *, changes: bool, names_something: bool) -> list[int]:
     found = {*spec.pop("x-refuses", ()), *(int(status) for status in spec["responses"] if status == "501")}
     if spec.get("security") != []:
         found |= {401, *((409,) if changes else ())}
         if "x-scope" in spec:
             found.add(403)
-    if any(parameter.get("in") == "path" for parameter in spec.get("parameters", ())):
+    if names_something or any(parameter.get("in") == "path" for parameter in spec.get("parameters", ())):
         found.add(404)
     if "requestBody" in spec:
         found |= {400, 413}

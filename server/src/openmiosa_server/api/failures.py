@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -26,6 +27,8 @@ def install(app: FastAPI) -> None:
 
 async def answer(request: Request, error: Any) -> Response:
     """The error as a response."""
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        return _no_such_method(request)
     return failure(known(error), request.scope.get("request_id"))
 
 
@@ -45,6 +48,22 @@ def known(error: BaseException) -> OpenMiosaError:
     if isinstance(error, DBAPIError):
         return Unavailable("the database did not take this; see the server's log", code="DATABASE_ERROR")
     return OpenMiosaError("something went wrong inside the server; its log has the details under this request id")
+
+
+def _no_such_method(request: Request) -> Response:
+    """405 with what the path does take; the framework knows the methods of one route at a time."""
+    path = request.scope["path"]
+    here = [
+        context
+        for context in iter_route_contexts(request.app.routes)
+        if (regex := getattr(context, "path_regex", None)) and regex.match(path)
+    ]
+    allowed = sorted({method for context in here for method in context.methods or ()})
+    said = f"{request.method[:20]} is not offered here; this path takes {' and '.join(allowed)}"
+    error = OpenMiosaError(said, code="METHOD_NOT_ALLOWED", status=405, details={"allowed": allowed})
+    response = failure(error, request.scope.get("request_id"))
+    response.headers["Allow"] = ", ".join(allowed)
+    return response
 
 
 def _from_framework(error: HTTPException) -> OpenMiosaError:

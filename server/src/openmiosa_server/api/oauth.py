@@ -91,7 +91,7 @@ async def providers(asked: Asked) -> Response:
 @router.post(
     "/oauth/start",
     **operation(
-        "oauth.start", One[Started], scope="secrets:write", sdk=("sandbox.secrets.connect", "client.secrets.connect"), refuses=(404, 502)
+        "oauth.start", One[Started], scope="secrets:write", sdk=("sandbox.secrets.connect", "client.secrets.connect"), refuses=(502,)
     ),
 )
 async def start(asked: Asked, given: Annotated[OAuthStart, body(OAuthStart)]) -> Response:
@@ -121,7 +121,7 @@ async def status(asked: Asked, state: str) -> Response:
         scope="secrets:write",
         sdk=("sandbox.secrets.add_machine_oauth", "client.secrets.add_machine_oauth"),
         status=201,
-        refuses=(404, 502),
+        refuses=(502,),
     ),
 )
 async def machine(asked: Asked, given: Annotated[OAuthMachine, body(OAuthMachine)]) -> Response:
