@@ -1,8 +1,9 @@
 /** The client: where everything starts. */
 
+import { AdminLog } from "./admin.js";
 import { Audit } from "./audit.js";
 import { many, one } from "./envelope.js";
-import { AdminLog, ApiKeys, Tokens } from "./keys.js";
+import { ApiKeys, Tokens } from "./keys.js";
 import { Identity, Template, Ticket } from "./models/index.js";
 import { Network } from "./network.js";
 import { Sandboxes } from "./sandboxes.js";

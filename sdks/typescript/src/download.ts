@@ -16,7 +16,7 @@ export type OnProgress = (progress: Progress) => void;
 /** The content of one answer, to be read once: by `bytes`, `text`, `pipeTo`, `stream`, or a `for await` loop. */
 export class Download implements AsyncIterable<Uint8Array<ArrayBuffer>> {
   /** How many bytes it has, where the server says so. */
-  readonly size?: number;
+  declare readonly size?: number;
   readonly #reply: Reply;
   readonly #onProgress: OnProgress | undefined;
 

@@ -1,6 +1,6 @@
 /** Variables of a sandbox: what commands that start from now on see. Its agent can read them; a secret belongs into `secrets`. */
 
-import { many, one } from "./envelope.js";
+import { many } from "./envelope.js";
 import { Variable } from "./models/index.js";
 import type { CallOptions, Transport } from "./transport.js";
 import { path } from "./wire.js";
@@ -27,8 +27,8 @@ export class Env {
   }
 
   /** Remove one. */
-  async delete(name: string, options: CallOptions = {}): Promise<void> {
-    await this.#transport.request("DELETE", this.#path(name), { signal: options.signal });
+  async delete(name: string, options: CallOptions = {}): Promise<Variable[]> {
+    return variables(await this.#transport.request("DELETE", this.#path(name), { signal: options.signal }));
   }
 
   #path(...more: string[]): string {
@@ -37,5 +37,5 @@ export class Env {
 }
 
 function variables(reply: unknown): Variable[] {
-  return many(one(reply).vars).map(Variable.decode);
+  return many(reply).map(Variable.decode);
 }

@@ -104,10 +104,10 @@ export interface Said {
 export class APIError extends MiosaError {
   readonly code: string;
   readonly status: number;
-  readonly requestId?: string;
+  declare readonly requestId?: string;
   readonly retry: boolean;
   /** How many seconds the server asks to wait. */
-  readonly retryAfter?: number;
+  declare readonly retryAfter?: number;
   readonly details: Readonly<Record<string, unknown>>;
 
   constructor(message: string, said: Partial<Said> = {}) {

@@ -9,6 +9,7 @@
  *     console.log((await sandbox.exec("python3 /workspace/agent.py")).check().stdout);
  */
 
+export type { AdminFilters, AdminLog } from "./admin.js";
 export type { Audit, EventFilters, ListEvents } from "./audit.js";
 export { Miosa, type RequestOptions } from "./client.js";
 export type { Connection, WaitOptions } from "./connection.js";
@@ -19,8 +20,6 @@ export * from "./errors.js";
 export type { Command, Exec, ExecOptions, Processes, ProcessOptions } from "./exec.js";
 export type { DownloadOptions, Files, UploadOptions } from "./files.js";
 export type {
-  AdminFilters,
-  AdminLog,
   ApiKeys,
   CreateKey,
   CreateScopedKey,
@@ -32,7 +31,8 @@ export * from "./models/index.js";
 export type { CreatePolicy, Network, PolicyFilters, RuleOptions, UpdatePolicy } from "./network.js";
 export type { Pages } from "./pages.js";
 export type { Previews } from "./previews.js";
-export type { CreateSandbox, Sandbox, Sandboxes, SandboxFilters, UpdateSandbox } from "./sandboxes.js";
+export type { Sandbox, UpdateSandbox } from "./sandbox.js";
+export type { CreateSandbox, Sandboxes, SandboxFilters } from "./sandboxes.js";
 export type {
   Bind,
   BindingFilters,

@@ -1,7 +1,7 @@
-/** Keys of this API, tokens derived from them, and the log of what was done with them. */
+/** Keys of this API, and what is derived from them. */
 
-import { type Json, many, one } from "./envelope.js";
-import { AdminEntry, ApiKey, ScopedToken } from "./models/index.js";
+import { many, one } from "./envelope.js";
+import { AdminEntry, ApiKey, KeyPreset, ScopedToken } from "./models/index.js";
 import { Pages } from "./pages.js";
 import type { Extra } from "./secrets.js";
 import type { CallOptions, Transport } from "./transport.js";
@@ -11,6 +11,8 @@ import { given, path } from "./wire.js";
 export interface CreateKey extends Extra {
   /** Those of the key that makes it, when not given. */
   readonly scopes?: readonly string[];
+  /** A set of scopes that `savePreset` has kept, by its name. */
+  readonly preset?: string;
   readonly expiresAt?: Date | string;
   readonly externalUserId?: string;
 }
@@ -35,18 +37,6 @@ export interface CreateToken extends Extra {
   readonly workspaceId?: string;
   readonly scopes?: readonly string[];
   readonly expiresInSeconds?: number;
-}
-
-/** Which administrative acts. */
-export interface AdminFilters extends Extra {
-  readonly action?: string;
-  readonly actorId?: string;
-  readonly resourceType?: string;
-  readonly resourceId?: string;
-  readonly since?: Date | string;
-  readonly until?: Date | string;
-  readonly limit?: number;
-  readonly cursor?: string;
 }
 
 /** The keys of this key's tenant. */
@@ -101,16 +91,20 @@ export class ApiKeys {
     return new Pages(this.#transport, path("api-keys", keyId, "events"), given(filters), AdminEntry.decode, filters);
   }
 
-  /** Named sets of scopes. */
-  async presets(options: CallOptions = {}): Promise<Json[]> {
+  /** Sets of scopes with a name, for `create(…, { preset })`. */
+  async presets(options: CallOptions = {}): Promise<KeyPreset[]> {
     const reply = await this.#transport.request("GET", "api-keys/presets", { signal: options.signal });
-    return many(reply).map((item) => one(item));
+    return many(reply).map(KeyPreset.decode);
   }
 
-  /** Keep a set of scopes under a name. */
-  async savePreset(name: string, scopes: readonly string[], options: CallOptions = {}): Promise<Json> {
-    const ask = { json: { name, scopes }, signal: options.signal };
-    return one(await this.#transport.request("POST", "api-keys/presets", ask));
+  /** Keep a set of scopes under a name, replacing what is there. */
+  async savePreset(
+    name: string,
+    scopes: readonly string[],
+    options: CallOptions & { readonly description?: string } = {},
+  ): Promise<KeyPreset> {
+    const ask = { json: { name, scopes, ...given(options) }, signal: options.signal };
+    return KeyPreset.decode(one(await this.#transport.request("POST", "api-keys/presets", ask)));
   }
 
   /** Forget a named set of scopes; keys made with it stay. */
@@ -136,19 +130,5 @@ export class Tokens {
   async createScoped(options: CreateToken = {}): Promise<ScopedToken> {
     const ask = { json: given(options), signal: options.signal };
     return ScopedToken.decode(one(await this.#transport.request("POST", "tokens/scoped", ask)));
-  }
-}
-
-/** Who did what: every act that changes something, allowed or refused. */
-export class AdminLog {
-  readonly #transport: Transport;
-
-  constructor(transport: Transport) {
-    this.#transport = transport;
-  }
-
-  /** The acts, newest first. */
-  list(filters: AdminFilters = {}): Pages<AdminEntry> {
-    return new Pages(this.#transport, "audit-log", given(filters), AdminEntry.decode, filters);
   }
 }

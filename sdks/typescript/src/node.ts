@@ -8,7 +8,7 @@ import { Writable } from "node:stream";
 import type { Audit, EventFilters } from "./audit.js";
 import type { Download, OnProgress, Progress } from "./download.js";
 import type { DownloadOptions, UploadOptions } from "./files.js";
-import type { Sandbox } from "./sandboxes.js";
+import type { Sandbox } from "./sandbox.js";
 
 /** Send a file, or a folder with what is in it, to a path in the sandbox; modes are kept. Progress is told over all files. */
 export async function upload(

@@ -2,7 +2,7 @@
 
 import { many, one } from "./envelope.js";
 import { SandboxInfo, SnapshotInfo } from "./models/index.js";
-import type { Sandbox } from "./sandboxes.js";
+import type { Sandbox } from "./sandbox.js";
 import type { CallOptions, Transport } from "./transport.js";
 import { given, path } from "./wire.js";
 

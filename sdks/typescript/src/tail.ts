@@ -131,7 +131,8 @@ export class Tail implements AsyncIterableIterator<Event> {
 
   /** One connection: undefined once it stands, then what is new. */
   async *#connection(): AsyncGenerator<Event | undefined> {
-    const where = this.#sandboxId === undefined ? "events/stream" : path("sandboxes", this.#sandboxId, "audit", "stream");
+    const where =
+      this.#sandboxId === undefined ? "events/stream" : path("sandboxes", this.#sandboxId, "audit", "stream");
     const known = this.lastId;
     const ask = { query: { after: known }, timeout: pace.silence, signal: this.#closed.signal };
     const frames = await this.#transport.events("GET", where, ask);

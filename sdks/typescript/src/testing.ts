@@ -21,6 +21,9 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 
 import { Miosa } from "./client.js";
@@ -30,8 +33,8 @@ import type { MiosaOptions } from "./transport.js";
 
 /** How the server is started. */
 export interface ServerOptions {
-  /** A configuration file whose settings are merged in, for static hosts or providers of stand-ins. */
-  readonly config?: string;
+  /** Settings as in `openmiosa.toml`, such as `{ upstream: { static_hosts: { "api.example.com:443": "127.0.0.1:8443" } } }`. */
+  readonly settings?: Readonly<Record<string, Settings>>;
   /** The command line before `up`; `OPENMIOSA_COMMAND` or `openmiosa` when not given. */
   readonly command?: readonly string[];
   /** Milliseconds until it must be ready; a minute when not given. */
@@ -39,17 +42,22 @@ export interface ServerOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-const ALL_READ = 64 * 1024;
+/** A value of a setting. */
+export type Settings = string | number | boolean | readonly Settings[] | { readonly [name: string]: Settings };
+
+const KEPT = 64 * 1024;
 
 /** Start `openmiosa up --ephemeral` and wait until it is ready. */
 export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
   const [program = "openmiosa", ...before] = options.command ?? commandOf(process.env.OPENMIOSA_COMMAND);
-  const words = [...before, "up", "--ephemeral", ...(options.config ? ["--config", options.config] : [])];
+  const config = options.settings && (await written(options.settings));
+  const words = [...before, "up", "--ephemeral", ...(config ? ["--config", config] : [])];
   const env = { ...process.env, ...options.env };
-  const child = spawn(program, words, { env, stdio: ["pipe", "pipe", "pipe"] });
+  // In a session of its own, so that a Ctrl-C at the terminal reaches it only by the end of this program.
+  const child = spawn(program, words, { env, stdio: ["pipe", "pipe", "pipe"], detached: true });
   let said = "";
   child.stderr.on("data", (chunk: Buffer) => {
-    said = (said + chunk.toString()).slice(-ALL_READ);
+    said = (said + chunk.toString()).slice(-KEPT);
   });
   const timeout = options.timeout ?? 60_000;
   const timer = setTimeout(() => child.kill("SIGTERM"), timeout);
@@ -64,6 +72,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     );
   } finally {
     clearTimeout(timer);
+    if (config) await rm(dirname(config), { recursive: true });
   }
 }
 
@@ -128,6 +137,23 @@ async function greeting(child: ChildProcess): Promise<Greeting> {
   failed.catch(() => undefined);
   if (typeof said?.base_url !== "string") throw new Error("its first line is not what was expected");
   return said as unknown as Greeting;
+}
+
+/** The settings as the file that the server reads at its start. */
+async function written(settings: Readonly<Record<string, Settings>>): Promise<string> {
+  const file = join(await mkdtemp(join(tmpdir(), "openmiosa-settings-")), "openmiosa.toml");
+  const lines = Object.entries(settings).map(([name, value]) => `${JSON.stringify(name)} = ${toml(value)}\n`);
+  await writeFile(file, lines.join(""));
+  return file;
+}
+
+/** A value of TOML on one line; its strings and numbers are written as in JSON. */
+function toml(value: Settings): string {
+  if (typeof value !== "object") return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(toml).join(", ")}]`;
+  return `{${Object.entries(value)
+    .map(([name, item]) => `${JSON.stringify(name)} = ${toml(item)}`)
+    .join(", ")}}`;
 }
 
 function commandOf(text: string | undefined): readonly string[] {

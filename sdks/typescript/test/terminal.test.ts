@@ -11,7 +11,7 @@ import {
   type Sandbox,
   SandboxInfo,
 } from "../src/index.js";
-import { Sandbox as Handle } from "../src/sandboxes.js";
+import { Sandbox as Handle } from "../src/sandbox.js";
 import { Transport } from "../src/transport.js";
 import { KEY, test as scripted } from "./server.js";
 

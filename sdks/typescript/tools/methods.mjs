@@ -4,7 +4,7 @@
  */
 import { Connection } from "../dist/connection.js";
 import { ConnectionInfo, Miosa, SandboxInfo } from "../dist/index.js";
-import { Sandbox } from "../dist/sandboxes.js";
+import { Sandbox } from "../dist/sandbox.js";
 import { Transport } from "../dist/transport.js";
 
 // Nothing listens there, and nothing is sent.

@@ -35,6 +35,14 @@ export interface ScopedToken extends Model {
   readonly expiresAt?: Date;
 }
 
+/** Scopes with a name. */
+export interface KeyPreset extends Model {
+  readonly name: string;
+  readonly scopes: readonly string[];
+  readonly description?: string;
+  readonly createdAt?: Date;
+}
+
 /** Opens one event stream, once and soon: for a browser's EventSource, which can send no key. */
 export interface Ticket extends Model {
   readonly ticket: string;
@@ -91,6 +99,13 @@ export const ScopedToken = model<ScopedToken>("ScopedToken", {
   token: hidden(needed(text)),
   scopes: or(list(text), []),
   expiresAt: maybe(moment),
+});
+
+export const KeyPreset = model<KeyPreset>("KeyPreset", {
+  name: needed(text),
+  scopes: or(list(text), []),
+  description: maybe(text),
+  createdAt: maybe(moment),
 });
 
 export const Ticket = model<Ticket>("Ticket", { ticket: hidden(needed(text)), expiresIn: maybe(number) });

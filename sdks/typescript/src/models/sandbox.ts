@@ -50,6 +50,32 @@ export interface SandboxInfo extends Model {
   readonly destroyedAt?: Date;
 }
 
+/** What a sandbox uses at one moment; `cpuUsec` counts from its start. */
+export interface Metrics extends Model {
+  readonly sandboxId?: string;
+  readonly cpuUsec?: number;
+  readonly memoryBytes?: number;
+  readonly memoryPeakBytes?: number;
+  readonly diskBytes?: number;
+  readonly tasks?: number;
+  readonly measuredAt?: Date;
+}
+
+/** How long a sandbox has lived, what it may use, and what it has used. */
+export interface Usage extends Model {
+  readonly sandboxId?: string;
+  readonly state?: string;
+  readonly startedAt?: Date;
+  readonly size?: string;
+  readonly vcpus?: number;
+  readonly memoryMb?: number;
+  readonly diskSizeMb?: number;
+  readonly cpuUsec?: number;
+  readonly memoryPeakBytes?: number;
+  readonly diskBytes?: number;
+  readonly uptimeSec?: number;
+}
+
 /** A stored state of a sandbox's file system. */
 export interface SnapshotInfo extends Model {
   readonly id: string;
@@ -139,6 +165,30 @@ export const SandboxInfo = model<SandboxInfo>("SandboxInfo", {
   startedAt: maybe(moment),
   readyAt: maybe(moment),
   destroyedAt: maybe(moment),
+});
+
+export const Metrics = model<Metrics>("Metrics", {
+  sandboxId: maybe(text),
+  cpuUsec: maybe(number),
+  memoryBytes: maybe(number),
+  memoryPeakBytes: maybe(number),
+  diskBytes: maybe(number),
+  tasks: maybe(number),
+  measuredAt: maybe(moment),
+});
+
+export const Usage = model<Usage>("Usage", {
+  sandboxId: maybe(text),
+  state: maybe(text),
+  startedAt: maybe(moment),
+  size: maybe(text),
+  vcpus: maybe(number),
+  memoryMb: maybe(number),
+  diskSizeMb: maybe(number),
+  cpuUsec: maybe(number),
+  memoryPeakBytes: maybe(number),
+  diskBytes: maybe(number),
+  uptimeSec: maybe(number),
 });
 
 export const SnapshotInfo = model<SnapshotInfo>("SnapshotInfo", {

@@ -48,7 +48,8 @@ async def terminal(client: WebSocket, key: str) -> None:
     except OpenMiosaError as error:
         await refuse(client, error)
         return
-    await client.accept()
+    # A browser that offered subprotocols hangs up when the answer names none of them; the other one that it offers is the key.
+    await client.accept(subprotocol=PROTOCOL if PROTOCOL in client.scope.get("subprotocols", []) else None)
     out = asyncio.create_task(_out(asked, client, running, tty=tty))
     into = asyncio.create_task(_into(asked, client, running))
     guard = asyncio.create_task(asked.services.identity.until_invalid(asked.principal))
