@@ -17,8 +17,11 @@ type CreateKeyOptions struct {
 	Scopes         []string       `json:"scopes"`
 	ExpiresAt      time.Time      `json:"expires_at"`
 	ExternalUserID string         `json:"external_user_id"`
-	Preset         string         `json:"preset"`
-	Extra          map[string]any `json:"-"`
+	Description    string         `json:"description"`
+	Metadata       map[string]any `json:"metadata"`
+	// IPAllowlist are the networks that it may be used from; any when it is nil.
+	IPAllowlist []string       `json:"ip_allowlist"`
+	Extra       map[string]any `json:"-"`
 }
 
 // CreateScopedKeyOptions is a key for one external user. ExternalUserID is required.
@@ -32,19 +35,26 @@ type CreateScopedKeyOptions struct {
 
 // UpdateKeyOptions says what changes of a key; what is nil or empty stays.
 type UpdateKeyOptions struct {
-	Name      string         `json:"name"`
-	Scopes    []string       `json:"scopes"`
-	ExpiresAt time.Time      `json:"expires_at"`
-	Extra     map[string]any `json:"-"`
+	Name        string         `json:"name"`
+	Scopes      []string       `json:"scopes"`
+	ExpiresAt   time.Time      `json:"expires_at"`
+	Description string         `json:"description"`
+	Metadata    map[string]any `json:"metadata"`
+	// IPAllowlist are the networks that it may be used from; an empty one that is not nil opens it to all again.
+	IPAllowlist []string       `json:"ip_allowlist"`
+	Extra       map[string]any `json:"-"`
 }
 
-// ListKeysOptions narrows a list of keys.
-type ListKeysOptions struct {
-	ExternalUserID string `json:"external_user_id"`
-	// Limit is the size of a page.
-	Limit  int            `json:"limit"`
-	Cursor string         `json:"cursor"`
-	Extra  map[string]any `json:"-"`
+// RotateKeyOptions says how long the old token stays good beside the new one; not at all when it is 0.
+type RotateKeyOptions struct {
+	OverlapSeconds int            `json:"overlap_seconds"`
+	Extra          map[string]any `json:"-"`
+}
+
+// DeleteKeyOptions says whether the keys that the key made stay; they end with it when it does not.
+type DeleteKeyOptions struct {
+	KeepChildren bool           `json:"keep_children"`
+	Extra        map[string]any `json:"-"`
 }
 
 // SavePresetOptions is a set of scopes under a name. Name and Scopes are required.
@@ -57,11 +67,11 @@ type SavePresetOptions struct {
 
 // KeyEventsOptions narrows what was done with a key.
 type KeyEventsOptions struct {
+	// Type is an act such as identity:key:rotate; * stands for any part.
 	Type string `json:"type"`
-	// Limit is the size of a page.
-	Limit  int            `json:"limit"`
-	Cursor string         `json:"cursor"`
-	Extra  map[string]any `json:"-"`
+	// Limit is how many, 50 when it is 0.
+	Limit int            `json:"limit"`
+	Extra map[string]any `json:"-"`
 }
 
 // Create makes a key. Its Token is in this reply and never again.
@@ -75,8 +85,8 @@ func (k *APIKeys) CreateScoped(ctx context.Context, options CreateScopedKeyOptio
 }
 
 // List gives the keys, without their tokens.
-func (k *APIKeys) List(ctx context.Context, options *ListKeysOptions) iter.Seq2[APIKey, error] {
-	return pages(ctx, k.transport, "api-keys", given(options), readAs[APIKey])
+func (k *APIKeys) List(ctx context.Context) iter.Seq2[APIKey, error] {
+	return pages(ctx, k.transport, "api-keys", nil, readAs[APIKey])
 }
 
 // Get gives one key, without its token.
@@ -89,14 +99,15 @@ func (k *APIKeys) Update(ctx context.Context, keyID string, options UpdateKeyOpt
 	return keyOf(k.call(ctx, http.MethodPatch, given(options), keyID))
 }
 
-// Rotate gives a key a new token, which is in this reply and never again; when this returns, the old one opens nothing.
-func (k *APIKeys) Rotate(ctx context.Context, keyID string) (*APIKey, error) {
-	return keyOf(k.call(ctx, http.MethodPost, object{}, keyID, "rotate"))
+// Rotate gives a key a new token, which is in this reply and never again; when this returns, the old one opens nothing any
+// more, or it does after the overlap.
+func (k *APIKeys) Rotate(ctx context.Context, keyID string, options *RotateKeyOptions) (*APIKey, error) {
+	return keyOf(k.call(ctx, http.MethodPost, given(options), keyID, "rotate"))
 }
 
-// Delete ends a key; when this returns, it opens nothing any more.
-func (k *APIKeys) Delete(ctx context.Context, keyID string) error {
-	_, err := k.call(ctx, http.MethodDelete, nil, keyID)
+// Delete ends a key, and those that it made; when this returns, they open nothing any more.
+func (k *APIKeys) Delete(ctx context.Context, keyID string, options *DeleteKeyOptions) error {
+	_, err := scope{transport: k.transport}.call(ctx, http.MethodDelete, given(options), nil, "api-keys", keyID)
 	return err
 }
 

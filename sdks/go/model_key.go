@@ -10,16 +10,23 @@ import (
 // APIKey is a key of this API. Token is there once, in the reply to its creation, and never printed.
 type APIKey struct {
 	Record         `json:"-"`
-	ID             string    `json:"id" required:"true"`
-	Name           string    `json:"name"`
-	Prefix         string    `json:"prefix"`
-	Scopes         []string  `json:"scopes"`
-	ExternalUserID string    `json:"external_user_id"`
-	TenantID       string    `json:"tenant_id"`
-	ExpiresAt      time.Time `json:"expires_at"`
-	LastUsedAt     time.Time `json:"last_used_at"`
-	CreatedAt      time.Time `json:"created_at"`
-	Token          string    `json:"token"`
+	ID             string         `json:"id" required:"true"`
+	Name           string         `json:"name"`
+	Prefix         string         `json:"prefix"`
+	Scopes         []string       `json:"scopes"`
+	Kind           string         `json:"kind"`
+	ExternalUserID string         `json:"external_user_id"`
+	TenantID       string         `json:"tenant_id"`
+	ParentID       string         `json:"parent_id"`
+	Description    string         `json:"description"`
+	Metadata       map[string]any `json:"metadata"`
+	IPAllowlist    []string       `json:"ip_allowlist"`
+	Status         string         `json:"status"`
+	RotatedAt      time.Time      `json:"rotated_at"`
+	ExpiresAt      time.Time      `json:"expires_at"`
+	LastUsedAt     time.Time      `json:"last_used_at"`
+	CreatedAt      time.Time      `json:"created_at"`
+	Token          string         `json:"token"`
 }
 
 // UnmarshalJSON keeps what it does not know in Extra.
@@ -55,10 +62,13 @@ func (r Identity) MarshalJSON() ([]byte, error) { return writeRecord(r, r.Record
 
 // ScopedToken is a token that was derived from a key for a short while; it is never printed.
 type ScopedToken struct {
-	Record    `json:"-"`
-	Token     string    `json:"token" required:"true"`
-	Scopes    []string  `json:"scopes"`
-	ExpiresAt time.Time `json:"expires_at"`
+	Record      `json:"-"`
+	ID          string    `json:"id"`
+	UserID      string    `json:"user_id"`
+	WorkspaceID string    `json:"workspace_id"`
+	Token       string    `json:"token" required:"true"`
+	Scopes      []string  `json:"scopes"`
+	ExpiresAt   time.Time `json:"expires_at"`
 }
 
 // UnmarshalJSON keeps what it does not know in Extra.
@@ -86,6 +96,7 @@ type KeyPreset struct {
 	Name        string    `json:"name" required:"true"`
 	Scopes      []string  `json:"scopes"`
 	Description string    `json:"description"`
+	Builtin     bool      `json:"builtin"`
 	CreatedAt   time.Time `json:"created_at"`
 }
 

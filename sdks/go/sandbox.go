@@ -47,15 +47,10 @@ type UpdateSandboxOptions struct {
 	Extra          map[string]any `json:"-"`
 }
 
-// ForkOptions says how a fork differs from the sandbox that it is made of.
+// ForkOptions says which of its snapshots a fork starts from; from its files as they are when it does not.
 type ForkOptions struct {
-	Name           string            `json:"name"`
-	SnapshotID     string            `json:"snapshot_id"`
-	TimeoutSec     int               `json:"timeout_sec"`
-	Env            map[string]string `json:"env"`
-	Metadata       map[string]any    `json:"metadata"`
-	ExternalUserID string            `json:"external_user_id"`
-	Extra          map[string]any    `json:"-"`
+	SnapshotID string         `json:"snapshot_id"`
+	Extra      map[string]any `json:"-"`
 }
 
 func sandboxOf(t *transport, info *SandboxInfo) *Sandbox {
@@ -124,7 +119,7 @@ func (s *Sandbox) SetTags(ctx context.Context, tags ...string) error {
 	return s.take(ctx, http.MethodPatch, object{"tags": append([]string{}, tags...)}, "tags")
 }
 
-// Fork makes another sandbox that starts with the files of this one.
+// Fork makes another sandbox that starts with the files of this one; processes, secrets and rules stay behind.
 func (s *Sandbox) Fork(ctx context.Context, options *ForkOptions) (*Sandbox, error) {
 	body, err := s.scope.inside(ctx, http.MethodPost, nil, given(options), "fork")
 	info, err := recordOf[SandboxInfo](body, err)

@@ -28,7 +28,9 @@ type CreateSandboxOptions struct {
 	IdleTimeoutSec      int    `json:"idle_timeout_sec"`
 	Persistent          *bool  `json:"persistent"`
 	AlwaysOn            *bool  `json:"always_on"`
+	Slug                string `json:"slug"`
 	WorkspaceID         string `json:"workspace_id"`
+	OwnerUserID         string `json:"owner_user_id"`
 	ExternalUserID      string `json:"external_user_id"`
 	ExternalWorkspaceID string `json:"external_workspace_id"`
 	ExternalProjectID   string `json:"external_project_id"`
@@ -46,9 +48,8 @@ type ListSandboxesOptions struct {
 	ExternalWorkspaceID string   `json:"external_workspace_id"`
 	ExternalProjectID   string   `json:"external_project_id"`
 	// Limit is the size of a page.
-	Limit  int            `json:"limit"`
-	Cursor string         `json:"cursor"`
-	Extra  map[string]any `json:"-"`
+	Limit int            `json:"limit"`
+	Extra map[string]any `json:"-"`
 }
 
 // Create makes a sandbox, which runs when this returns. An empty name lets the server choose one.

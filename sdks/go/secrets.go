@@ -19,6 +19,9 @@ type SetSecretOptions struct {
 	ExposeAsEnv string `json:"expose_as_env"`
 	// AllowedHosts are where the value may go; nil lets the server recognise the provider that it belongs to.
 	AllowedHosts []string `json:"allowed_hosts"`
+	// Provider names whose value it is, where it would not be recognised; RefreshToken renews it there.
+	Provider     string `json:"provider"`
+	RefreshToken string `json:"refresh_token"`
 	// Type is api_key when it is empty.
 	Type string `json:"type"`
 	// Scope is user when it is empty; else tenant, workspace, external_user or external_workspace.
@@ -33,7 +36,7 @@ type SetSecretOptions struct {
 }
 
 // String leaves out the value.
-func (o SetSecretOptions) String() string { return described(o, "Value") }
+func (o SetSecretOptions) String() string { return described(o, "Value", "RefreshToken") }
 
 // GoString is String.
 func (o SetSecretOptions) GoString() string { return o.String() }
@@ -51,9 +54,16 @@ type ListSecretsOptions struct {
 
 // RotateSecretOptions is more than a new value.
 type RotateSecretOptions struct {
-	ExpiresAt time.Time      `json:"expires_at"`
-	Extra     map[string]any `json:"-"`
+	RefreshToken string         `json:"refresh_token"`
+	ExpiresAt    time.Time      `json:"expires_at"`
+	Extra        map[string]any `json:"-"`
 }
+
+// String leaves out the token.
+func (o RotateSecretOptions) String() string { return described(o, "RefreshToken") }
+
+// GoString is String.
+func (o RotateSecretOptions) GoString() string { return o.String() }
 
 // ConnectOptions says how an account is connected, and for whom.
 type ConnectOptions struct {
@@ -71,12 +81,10 @@ type ConnectOptions struct {
 	Extra               map[string]any `json:"-"`
 }
 
-// ReauthorizeOptions says what changes when consent is asked for again.
+// ReauthorizeOptions says by which flow consent is asked for again; code when it does not.
 type ReauthorizeOptions struct {
-	Flow        string         `json:"flow"`
-	Scopes      []string       `json:"scopes"`
-	RedirectURI string         `json:"redirect_uri"`
-	Extra       map[string]any `json:"-"`
+	Flow  string         `json:"flow"`
+	Extra map[string]any `json:"-"`
 }
 
 // MachineOauthOptions is a client of a token endpoint. Name, TokenURL, ClientID and ClientSecret are required.
@@ -147,7 +155,7 @@ func (s *Secrets) Connect(ctx context.Context, provider string, options *Connect
 	return s.connection(s.scope.call(ctx, http.MethodPost, nil, wanted, "egress", "oauth", "start"))
 }
 
-// Reauthorize asks for consent again, for an account whose consent was withdrawn or whose scopes change; placeholders stay.
+// Reauthorize asks for consent again, for an account whose consent was withdrawn; placeholders stay.
 func (s *Secrets) Reauthorize(ctx context.Context, secret string, options *ReauthorizeOptions) (*Connection, error) {
 	segments := []string{"egress", "secrets", secret, "reauthorize"}
 	return s.connection(s.scope.call(ctx, http.MethodPost, s.scope.resource(), given(options), segments...))

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -292,27 +293,8 @@ func TestCallsAreRecordedAndTailed(t *testing.T) {
 	var exported strings.Builder
 	must(t, sandbox.Audit.Export(ctx, &exported, "jsonl", nil))
 	same(t, strings.Contains(exported.String(), event.ID), true)
+	output(t, sandbox, "curl -s http://observed.example.net/ || true")
 	suggestions, err := sandbox.Network.Suggestions(ctx, &openmiosa.SuggestionsOptions{Since: time.Now().Add(-time.Hour)})
 	must(t, err)
-	same(t, len(suggestions) >= 0, true)
-}
-
-func TestKeysOpenWhatTheyMayAndNoMore(t *testing.T) {
-	ctx := within(t)
-	key, err := system.Client.APIKeys.Create(ctx, "reader", &openmiosa.CreateKeyOptions{Scopes: []string{"sandboxes:read"}})
-	must(t, err)
-	reader, err := openmiosa.NewClient(openmiosa.WithAPIKey(key.Token), openmiosa.WithBaseURL(system.BaseURL))
-	must(t, err)
-	_, err = openmiosa.Collect(reader.Sandboxes.List(ctx, nil))
-	must(t, err)
-	_, err = reader.Sandboxes.Create(ctx, "", nil)
-	isKind(t, err, openmiosa.ErrInsufficientScope)
-	var answer *openmiosa.APIError
-	same(t, errors.As(err, &answer) && answer.Required() == "sandboxes:write" && answer.RequestID != "", true)
-	must(t, system.Client.APIKeys.Delete(ctx, key.ID))
-	_, err = reader.Whoami(ctx)
-	isKind(t, err, openmiosa.ErrAuthentication)
-	entries, err := openmiosa.Collect(system.Client.AdminLog.List(ctx, &openmiosa.ListAdminLogOptions{Limit: 1000}))
-	must(t, err)
-	same(t, len(entries) > 2, true)
+	same(t, slices.ContainsFunc(suggestions, func(one openmiosa.Suggestion) bool { return one.Host == "observed.example.net" && one.Count == 1 }), true)
 }
