@@ -223,7 +223,7 @@ def test_a_reader_that_leaves_is_no_error(cli, server):
         assert listing.wait(20) == 0
 
 
-def _typed(command, env, answers):
+def _typed(command, env, answers, code=0):
     """Run at a pseudo-terminal, typing each answer when its question appears; gives all that was shown."""
     pid, terminal = pty.fork()
     if pid == 0:
@@ -238,7 +238,7 @@ def _typed(command, env, answers):
         for question in [one for one in waiting if one in shown]:
             os.write(terminal, waiting.pop(question).encode())
     os.close(terminal)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, shown
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == code, shown
     return shown
 
 

@@ -1,12 +1,12 @@
 """`openmiosa admin-log`: acts on the server, by whom and when."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from . import output
 from .context import client
-from .options import DEFAULTS, Common
+from .options import DEFAULTS, Common, Since
 from .times import since as moment
 
 HEADS = ("time", "who", "action", "on", "outcome")
@@ -14,17 +14,16 @@ HEADS = ("time", "who", "action", "on", "outcome")
 
 def admin_log(
     *,
-    action: Annotated[str | None, Parameter(help="only this action, such as secrets:set")] = None,
+    action: Annotated[str | None, Parameter(help="only this action, such as sandbox:sandbox:create")] = None,
     actor: Annotated[str | None, Parameter(help="only what this key did (id)")] = None,
     on: Annotated[str | None, Parameter(help="only what was done to this (id)")] = None,
-    since: Annotated[str | None, Parameter(help="from then on: 30m, 24h, 7d, or a time (RFC 3339)")] = None,
+    since: Since = None,
     limit: Annotated[int, Parameter(help="at most so many, the newest")] = 50,
     common: Common = DEFAULTS,
 ) -> None:
-    """List who changed what on the server, oldest first."""
-    params: dict[str, Any] = {"action": action, "actor_id": actor, "resource_id": on, "since": moment(since), "limit": min(limit, 1000)}
+    """List who changed what on the server, oldest first; outbound calls of sandboxes are in `openmiosa audit`."""
     with client(common) as api:
-        reply = api.request("GET", "audit-log", params=params)
-    found = list(reversed(reply["data"][:limit]))
-    cells = [(one.get("created_at"), one.get("actor_id"), one.get("action"), one.get("resource_id"), one.get("outcome")) for one in found]
-    output.rows(found, cells, HEADS, common, empty="Nothing was changed.")
+        pages = api.admin_log.list(action=action, actor_id=actor, resource_id=on, since=moment(since), limit=min(limit, 1000))
+        found = list(reversed(output.first(pages, limit)))
+    cells = [(one.created_at, one.actor_id, one.action, one.resource_id, one.outcome) for one in found]
+    output.rows(found, cells, HEADS, common, empty="Nothing was done.")

@@ -52,6 +52,11 @@ def contexts(_context: "CompletionContext") -> Offered:
     return [(name, str(one.get("base_url", ""))) for name, one in sorted(place.read()["contexts"].items())]
 
 
+def nothing(_context: "CompletionContext") -> Offered:
+    """Words that only a person can know; without this the shell would offer files."""
+    return []
+
+
 def places(context: "CompletionContext") -> Offered:
     """The sandboxes' side of a copy; the shell itself offers files."""
     return [(f"{name}:", state) for name, state in sandboxes(context)]

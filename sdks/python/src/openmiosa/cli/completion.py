@@ -13,6 +13,11 @@ HINTS = {
     "zsh": 'eval "$(openmiosa completion zsh)"    # in ~/.zshrc, after compinit',
     "fish": "openmiosa completion fish | source   # in ~/.config/fish/config.fish",
 }
+# What the generated scripts lack when they are sourced: zsh's expects a file on fpath, fish's offers files beside the commands.
+ADDED = {
+    "zsh": "\ncompdef _cyclopts_openmiosa openmiosa",
+    "fish": "\ncomplete -c openmiosa -n __fish_use_subcommand -f",
+}
 
 
 def completion(
@@ -33,10 +38,7 @@ def completion(
         output.say(f"Written to {written}. New shells of {chosen} use it" + (_fpath(written) if chosen == "zsh" else "."))
         return
     script = app.generate_completion(shell=chosen)
-    if chosen == "zsh":
-        # The generator writes a file for fpath; sourced, it must register itself.
-        script = f"{script.rstrip()}\ncompdef _openmiosa openmiosa\n"
-    print(script)
+    print(script.rstrip() + ADDED.get(chosen, ""))
 
 
 def _running() -> Literal["bash", "zsh", "fish"]:

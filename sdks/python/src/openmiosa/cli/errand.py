@@ -14,7 +14,7 @@ from .._text import plain
 from ..errors import MiosaError, NotFoundError
 from ..models import Event
 from . import archive, beneath, gather, output, packages, syncback, terminal
-from .connect import invite
+from .connect import expect
 from .context import Place
 from .endings import Ended, handled
 from .gather import Gathered
@@ -117,8 +117,7 @@ class Errand:
             held = None
         if held is None or held.status != "ready":
             asked = api.secrets.connect(name, scope="tenant")
-            invite(asked, browser=True)
-            held = asked.wait_for_completion(timeout=CONSENT_SECONDS)
+            held = expect(asked, browser=True, timeout=CONSENT_SECONDS)
         sandbox.secrets.bind(held.id, expose_as_env=chosen)
         self._say(f"${chosen} is a placeholder for the connected account {held.name}.")
 

@@ -1,13 +1,16 @@
 """`openmiosa network`: which hosts sandboxes may call."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from ..models import Policy
+from ..models import Policy, Rule
 from . import output
 from .context import client
-from .options import DEFAULTS, Common, Sandbox, Tenant, UsageError
+from .guide import Plan, proposed
+from .guide import show as show_plan
+from .options import DEFAULTS, Common, Sandbox, Tenant, UsageError, Yes
 
 if TYPE_CHECKING:
     from .._sync.client import Miosa
@@ -16,23 +19,45 @@ if TYPE_CHECKING:
 app = App(name="network", help="Decide which hosts sandboxes may call.")
 
 Methods = Annotated[list[str] | None, Parameter(name="--method", negative=(), help="only these methods (repeat)")]
+Mode = Annotated[Literal["audit_only", "enforce"], Parameter(help="record and let pass, or let only the rules pass")]
+Port = Annotated[int | None, Parameter(help="only this port; default: any")]
+Note = Annotated[str | None, Parameter(help="why, for whoever reads the rules")]
+InPolicy = Annotated[str | None, Parameter(name="--policy", help="id of the policy that gets the rule; default: the usual one")]
 PathGlob = Annotated[str | None, Parameter(name="--path", help="only paths that match, such as /v1/*")]
 
 
 @app.command
 def allow(
-    *hosts: str, sandbox: Sandbox = None, tenant: Tenant = False, method: Methods = None, path: PathGlob = None, common: Common = DEFAULTS
+    *hosts: str,
+    sandbox: Sandbox = None,
+    tenant: Tenant = False,
+    method: Methods = None,
+    path: PathGlob = None,
+    port: Port = None,
+    note: Note = None,
+    policy: InPolicy = None,
+    common: Common = DEFAULTS,
 ) -> None:
     """Let hosts be called: exact, *.suffix, or a CIDR for literal addresses."""
-    _rules(hosts, "allow", sandbox, tenant, options={"methods": method, "path_glob": path}, common=common)
+    options = {"methods": method, "path_glob": path, "port": port, "note": note, "policy_id": policy}
+    _rules(hosts, "allow", sandbox, tenant, options=options, common=common)
 
 
 @app.command
 def deny(
-    *hosts: str, sandbox: Sandbox = None, tenant: Tenant = False, method: Methods = None, path: PathGlob = None, common: Common = DEFAULTS
+    *hosts: str,
+    sandbox: Sandbox = None,
+    tenant: Tenant = False,
+    method: Methods = None,
+    path: PathGlob = None,
+    port: Port = None,
+    note: Note = None,
+    policy: InPolicy = None,
+    common: Common = DEFAULTS,
 ) -> None:
     """Never let hosts be called, whatever else allows them."""
-    _rules(hosts, "deny", sandbox, tenant, options={"methods": method, "path_glob": path}, common=common)
+    options = {"methods": method, "path_glob": path, "port": port, "note": note, "policy_id": policy}
+    _rules(hosts, "deny", sandbox, tenant, options=options, common=common)
 
 
 @app.command
@@ -53,15 +78,30 @@ def lockdown(
     sandbox: Sandbox = None,
     tenant: Tenant = False,
     close_all: Annotated[bool, Parameter(negative=(), help="allow no host at all")] = False,
+    yes: Yes = False,
+    dry_run: Annotated[bool, Parameter(negative=(), help="show what would change, and change nothing")] = False,
     common: Common = DEFAULTS,
-) -> None:
-    """Let only the named hosts be called; without names, only those that rules allow already."""
+) -> int:
+    """Let only the named hosts be called.
+
+    Without names, at a terminal: shows what was called and what would change, and asks; --yes takes what was called and what
+    rules allow already. Elsewhere: only what rules allow already.
+    """
     if close_all and hosts:
         raise UsageError("--close-all and hosts contradict each other")
     with client(common) as api:
-        policy = _network(api, sandbox, tenant).lockdown([] if close_all else (list(hosts) or None))
+        network = _network(api, sandbox, tenant)
+        chosen = [] if close_all else list(hosts) or None
+        if dry_run or (chosen is None and not common.json and (yes or sys.stdin.isatty())):
+            plan = _plan(network, chosen, asked=not (yes or dry_run))
+            if plan is None or dry_run:
+                output.say("Nothing was changed.")
+                return 0 if dry_run else 1
+            chosen = list(plan.hosts)
+        policy = network.lockdown(chosen)
     allowed = ", ".join(rule.host for rule in policy.allow_rules) or "nothing"
     output.done(policy, f"Locked down. Allowed: {allowed}. Everything else answers 403 MIOSA-Egress-Deny.", common)
+    return 0
 
 
 @app.command
@@ -100,10 +140,60 @@ def show(sandbox: Sandbox = None, *, common: Common = DEFAULTS) -> None:
     if common.json:
         output.emit(output.as_json(policy))
         return
-    print(_mode(policy))
-    rules = [*policy.allow_rules, *policy.deny_rules]
-    cells = [(rule.effect, rule.host, rule.port, rule.methods or "any", rule.path_glob or "any", rule.note) for rule in rules]
-    output.rows(rules, cells, ("effect", "host", "port", "methods", "path", "note"), common, empty="No rules.")
+    output.say(_mode(policy))
+    _table([*policy.allow_rules, *policy.deny_rules], common)
+
+
+@app.command
+def rules(sandbox: Sandbox = None, *, common: Common = DEFAULTS) -> None:
+    """List rules, of a sandbox or of the tenant."""
+    with client(common) as api:
+        found = _network(api, sandbox, sandbox is None).rules()
+    _table(found, common)
+
+
+@app.command
+def policies(sandbox: Sandbox = None, *, common: Common = DEFAULTS) -> None:
+    """List policies, of a sandbox or of the tenant."""
+    with client(common) as api:
+        found = _network(api, sandbox, sandbox is None).policies()
+    cells = [(one.id, one.name, one.mode, len(one.allow_rules), len(one.deny_rules), one.resource_id or "all sandboxes") for one in found]
+    output.rows(found, cells, ("id", "name", "mode", "allow", "deny", "for"), common, empty="No policy.")
+
+
+@app.command
+def create_policy(
+    name: str,
+    /,
+    *,
+    sandbox: Sandbox = None,
+    tenant: Tenant = False,
+    mode: Mode = "enforce",
+    description: Annotated[str | None, Parameter(help="what it is for")] = None,
+    common: Common = DEFAULTS,
+) -> None:
+    """Add a policy; rules join it with `allow --policy` and `deny --policy`."""
+    with client(common) as api:
+        made = _network(api, sandbox, tenant).create_policy(name=name, mode=mode, description=description)
+    output.done(made, f"{made.name} is there ({made.id}, {made.mode}).", common)
+
+
+@app.command
+def update_policy(
+    policy: Annotated[str, Parameter(help="id of a policy")],
+    /,
+    *,
+    mode: Mode | None = None,
+    name: Annotated[str | None, Parameter(help="what it is called from now on")] = None,
+    description: Annotated[str | None, Parameter(help="what it is for")] = None,
+    common: Common = DEFAULTS,
+) -> None:
+    """Change a policy; what is not given stays."""
+    if mode is None and name is None and description is None:
+        raise UsageError("say what to change: --mode, --name or --description")
+    with client(common) as api:
+        changed = api.network.update_policy(policy, mode=mode, name=name, description=description)
+    output.done(changed, f"{changed.name or changed.id} is changed ({changed.mode}).", common)
 
 
 def _rules(
@@ -122,6 +212,20 @@ def _rules(
         add = network.allow if effect == "allow" else network.deny
         made = [add(host, **options) for host in hosts]
     output.done(made, f"{'Allowed' if effect == 'allow' else 'Denied'}: {', '.join(rule.host for rule in made)}.", common)
+
+
+def _plan(network: "Network", chosen: list[str] | None, *, asked: bool) -> Plan | None:
+    """What would hold afterwards; None when a person said no."""
+    if chosen is None:
+        return proposed(network, asked=asked)
+    plan = Plan(tuple(chosen), network.get_policy())
+    show_plan(plan)
+    return plan
+
+
+def _table(found: list[Rule], common: Common) -> None:
+    cells = [(rule.effect, rule.host, rule.port, rule.methods or "any", rule.path_glob or "any", rule.note) for rule in found]
+    output.rows(found, cells, ("effect", "host", "port", "methods", "path", "note"), common, empty="No rules.")
 
 
 def _network(api: "Miosa", sandbox: str | None, tenant: bool) -> "Network":

@@ -35,14 +35,18 @@ ExposeAs = Annotated[str | None, Parameter(name=("--expose-as-env", "--as"), hel
 Template = Annotated[str | None, Parameter(completer=complete.templates, help="what its file system starts from")]
 Variables = Annotated[list[str] | None, Parameter(name=("--env", "-e"), negative=(), help="NAME=VALUE (repeat); not for secrets")]
 Folder = Annotated[str | None, Parameter(name=("--cwd", "-C"), help="the folder to run in")]
+Since = Annotated[str | None, Parameter(help="from then on: 30m, 24h, 7d (ago), or a time (RFC 3339)")]
 Yes = Annotated[bool, Parameter(name=("--yes", "-y"), negative=(), help="do not ask")]
 
 
-def variables(given: list[str] | None) -> dict[str, str] | None:
+Tags = Annotated[list[str] | None, Parameter(negative=(), help="a tag (repeat)")]
+
+
+def variables(given: list[str] | None, what: str = "--env") -> dict[str, str] | None:
     """NAME=VALUE pairs as a mapping."""
     if given is None:
         return None
     for one in given:
         if "=" not in one:
-            raise UsageError("--env takes NAME=VALUE; secrets are set with `openmiosa secrets set`")
+            raise UsageError(f"{what} takes NAME=VALUE; secrets are set with `openmiosa secrets set`")
     return dict(one.split("=", 1) for one in given)

@@ -1,18 +1,21 @@
 """What commands print: tables for people, JSON for programs. Nothing that a sandbox chose reaches the terminal unescaped."""
 
 import dataclasses
+import itertools
 import json
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 from .._text import plain
 from ..models import Record
 from .options import Common
 
 WIDTH = 80
+
+T = TypeVar("T")
 
 
 def rows(
@@ -33,6 +36,9 @@ def record(fields: Mapping[str, Any] | Record, common: Common) -> None:
     if common.json:
         emit(known)
         return
+    if isinstance(fields, Record):
+        # What this version does not know is for programs.
+        known = {name: value for name, value in known.items() if name not in fields.unknown}
     shown = {name: value for name, value in known.items() if value not in (None, "", [], {})}
     width = max(map(len, shown), default=0)
     for name, value in shown.items():
@@ -70,6 +76,11 @@ def as_json(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
+def first(records: Iterable[T], limit: int) -> list[T]:
+    """So many of what may be endless pages; no page is asked for that nobody sees."""
+    return list(itertools.islice(records, limit))
+
+
 def cell(value: object) -> str:
     """A value in a table."""
     if value is None:
@@ -80,6 +91,8 @@ def cell(value: object) -> str:
         return value.astimezone().strftime("%m-%d %H:%M:%S")
     if isinstance(value, list | tuple):
         return ", ".join(map(cell, value)) or "-"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{cell(name)}={cell(one)}" for name, one in value.items() if one not in (None, "", [], {})) or "-"
     return plain(str(value)) or "-"
 
 
