@@ -184,10 +184,10 @@ def test_a_folder_is_sent_file_by_file(server, sandbox, tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "a.py").write_text("a")
     (tmp_path / "in" / "b.py").write_text("b")
-    server.answers("POST", "/sandboxes/sbx_1/fs/write-many", {"written": [], "failed": []})
+    server.answers("POST", "/sandboxes/sbx_1/fs/write", {"data": {}})
     sandbox.files.upload(tmp_path, "/workspace/app/")
-    sent = server.requests("POST", "/sandboxes/sbx_1/fs/write-many")[0].body["files"]
-    assert [one["path"] for one in sent] == ["/workspace/app/a.py", "/workspace/app/in/b.py"]
+    sent = server.requests("POST", "/sandboxes/sbx_1/fs/write")
+    assert [one.body["path"] for one in sent] == ["/workspace/app/a.py", "/workspace/app/in/b.py"]
 
 
 def test_a_download_that_breaks_leaves_no_half_file(server, sandbox, tmp_path):

@@ -121,6 +121,19 @@ def test_a_command_that_may_have_started_is_never_repeated(server, sandbox):
     assert len(server.requests("POST", "/sandboxes/sbx_1/exec")) == 1
 
 
+def test_a_process_that_the_server_may_have_started_is_not_started_again(server, sandbox):
+    server.on("POST", "/sandboxes/sbx_1/processes", server.reply(503, BUSY), server.reply(201, {"pid": "5"}))
+    with pytest.raises(ServerError):
+        sandbox.processes.start("pay")
+    assert len(server.requests("POST", "/sandboxes/sbx_1/processes")) == 1
+
+
+def test_a_process_whose_answer_was_lost_is_asked_for_under_the_same_key(server, sandbox):
+    server.on("POST", "/sandboxes/sbx_1/processes", server.reply(drop=True), server.reply(201, {"pid": "5"}))
+    assert sandbox.processes.start("pay").pid == 5
+    assert len({one.headers["idempotency-key"] for one in server.requests("POST", "/sandboxes/sbx_1/processes")}) == 1
+
+
 def test_a_command_refused_before_it_started_is_repeated(server, sandbox):
     starting = {"error": {"code": "SANDBOX_STARTING", "message": "soon", "retry": True}}
     server.on("POST", "/sandboxes/sbx_1/exec", server.reply(409, starting), server.reply(200, {"data": {"exit_code": 0}}))

@@ -4,8 +4,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from openmiosa_server.db.tables import idempotency
-from sqlalchemy import select
+from openmiosa_server.db.tables import idempotency, sandboxes
+from sqlalchemy import select, update
 
 from .conftest import Api
 
@@ -56,6 +56,15 @@ async def test_a_refusal_is_an_answer_and_is_repeated(api: Api) -> None:
     first, again = [await api.client.post("/egress/secrets", json={}, headers={"Idempotency-Key": "k6"}) for _ in "12"]
     assert first.status_code == again.status_code == 422
     assert again.headers["idempotency-replayed"] == "true"
+
+
+async def test_a_refusal_that_will_pass_is_not_the_answer_for_a_day(api: Api) -> None:
+    await api.client.post("/sandboxes", json={"name": "agent"})
+    async with api.system.database.begin() as tx:
+        await tx.execute(update(sandboxes).values(state="provisioning", destroyed_at=None))
+    first, again = [await api.client.post("/sandboxes/agent/exec", json={"command": "id"}, headers={"Idempotency-Key": "k7"}) for _ in "12"]
+    assert (first.status_code, first.json()["error"]["code"], first.json()["error"]["retry"]) == (409, "SANDBOX_STARTING", True)
+    assert "idempotency-replayed" not in again.headers
 
 
 async def test_the_limit_of_a_body_holds_with_an_idempotency_key_too(api: Api) -> None:

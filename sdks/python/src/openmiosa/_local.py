@@ -5,11 +5,78 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+CHUNK_BYTES = 64 * 1024
+
+# What is told of a transfer: bytes so far, and of how many, when that is known.
+Progress = Callable[[int, int | None], object]
+
+
+class Source:
+    """What an upload sends: a path, bytes, an open file, or an iterable of bytes. Never more than a piece of it is held."""
+
+    def __init__(self, given: Any, progress: Progress | None = None) -> None:
+        self.given = given
+        self._progress = progress
+        self._done = 0
+        self._start: int | None = None
+        self.size = self._measure()
+        self.is_async = hasattr(given, "__aiter__")
+
+    def pieces(self) -> Iterator[bytes]:
+        """Its bytes, piece by piece, from where it stands."""
+        if isinstance(self.given, str | os.PathLike):
+            with open(self.given, "rb") as file:
+                yield from self._read(file)
+        elif isinstance(self.given, bytes | bytearray | memoryview):
+            for place in range(0, len(self.given), CHUNK_BYTES):
+                yield self.took(bytes(self.given[place : place + CHUNK_BYTES]))
+        elif hasattr(self.given, "read"):
+            yield from self._read(self.given)
+        else:
+            for piece in self.given:
+                yield self.took(piece)
+
+    def took(self, piece: bytes) -> bytes:
+        """Count a piece that was read."""
+        self._done += len(piece)
+        if self._progress is not None:
+            self._progress(self._done, self.size)
+        return piece
+
+    def rewind(self) -> bool:
+        """Go back to the beginning; False when what was read cannot be read again."""
+        if self._done and not isinstance(self.given, str | os.PathLike | bytes | bytearray | memoryview):
+            if self._start is None:
+                return False
+            self.given.seek(self._start)
+        self._done = 0
+        return True
+
+    def _read(self, file: Any) -> Iterator[bytes]:
+        while piece := file.read(CHUNK_BYTES):
+            yield self.took(piece)
+
+    def _measure(self) -> int | None:
+        if isinstance(self.given, str | os.PathLike):
+            return os.stat(self.given).st_size
+        if isinstance(self.given, bytes | bytearray | memoryview):
+            return len(self.given)
+        if not hasattr(self.given, "read") or not (hasattr(self.given, "seekable") and self.given.seekable()):
+            return None
+        self._start = int(self.given.tell())
+        size = int(self.given.seek(0, os.SEEK_END)) - self._start
+        self.given.seek(self._start)
+        return size
 
 
 @contextlib.contextmanager
-def whole_file(target: str | os.PathLike[str]) -> Iterator[Callable[[bytes], object]]:
-    """Gives `write`; the file appears under its name once all of it is there, or not at all."""
+def whole_file(target: Any) -> Iterator[Callable[[bytes], object]]:
+    """Gives `write`, of an open file, or of a new one that appears under its name once all of it is there, or not at all."""
+    if hasattr(target, "write"):
+        yield target.write
+        return
     path = Path(target)
     descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -22,12 +89,22 @@ def whole_file(target: str | os.PathLike[str]) -> Iterator[Callable[[bytes], obj
         raise
 
 
-def files_under(source: str | os.PathLike[str]) -> list[tuple[str, Path]]:
-    """The files to send for a path: itself, or every regular file beneath it with its relative name."""
-    path = Path(source)
-    if not path.is_dir():
-        return [("", path)]
-    return [(found.relative_to(path).as_posix(), found) for found in sorted(path.rglob("*")) if found.is_file()]
+def is_folder(source: Any) -> bool:
+    """Whether a source is a folder of this machine."""
+    return isinstance(source, str | os.PathLike) and Path(source).is_dir()
+
+
+def inside(folder: str | os.PathLike[str]) -> tuple[list[str], list[tuple[str, Path]]]:
+    """What is in a folder: the folders in which nothing is, and the files, each with its name relative to the folder."""
+    found = sorted(Path(folder).rglob("*"))
+    files = [(path.relative_to(folder).as_posix(), path) for path in found if path.is_file()]
+    empty = [path.relative_to(folder).as_posix() for path in found if path.is_dir() and not any(path.iterdir())]
+    return empty, files
+
+
+def mode_of(source: Any) -> str | None:
+    """The permissions of a file of this machine, as the API spells them."""
+    return f"{Path(source).stat().st_mode & 0o777:04o}" if isinstance(source, str | os.PathLike) else None
 
 
 def _umask() -> int:

@@ -33,15 +33,28 @@ def given(**values: Any) -> dict[str, Any]:
     return {name: _plain(value) for name, value in values.items() if value is not None}
 
 
-def query(values: Mapping[str, Any] | None) -> dict[str, str]:
-    """A query string's parameters: only what was given, lists comma-joined."""
-    return {name: _text(value) for name, value in (values or {}).items() if value is not None}
+def query(values: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A query string's parameters: only what was given, lists comma-joined, or one by one under a name that ends in `[]`."""
+    return {
+        name: [str(one) for one in value] if name.endswith("[]") else _text(value)
+        for name, value in (values or {}).items()
+        if value is not None
+    }
 
 
-def headers(api_key: str, method: str, *, accept: str = "application/json") -> dict[str, str]:
-    """The headers of one request; made once, so that every retry carries the same idempotency key."""
+def headers(api_key: str, method: str, *, accept: str = "application/json", keyed: bool = True) -> dict[str, str]:
+    """The headers of one request; made once, so that every retry carries the same idempotency key.
+
+    What is streamed is not `keyed`: the server would have to hold all of it to know a repeat, and the same bytes at the same
+    path are the same.
+    """
     common = {"Authorization": f"Bearer {api_key}", "User-Agent": USER_AGENT, "Accept": accept}
-    return common if method in SAFE else {**common, "Idempotency-Key": uuid.uuid4().hex}
+    return common if method in SAFE or not keyed else {**common, "Idempotency-Key": uuid.uuid4().hex}
+
+
+def body_headers(size: int | None) -> dict[str, str]:
+    """The headers of a streamed body; a size lets the server refuse it before it is sent."""
+    return {"Content-Type": "application/octet-stream", **({} if size is None else {"Content-Length": str(size)})}
 
 
 def timeouts(seconds: float | None) -> httpx2.Timeout:

@@ -1,6 +1,7 @@
 """Every route: authenticate first, then (for a mutation with an Idempotency-Key) replay, then the handler."""
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -75,7 +76,7 @@ async def _once(request: Request, handle: Handler) -> Response:
         if isinstance(response, Padded):
             response.remember = partial(_settle, replay, tenant, key, asker)
             return response
-        if response.status_code >= 500 or isinstance(response, StreamingResponse) or not hasattr(response, "body"):
+        if _worth_repeating(response) or isinstance(response, StreamingResponse) or not hasattr(response, "body"):
             await replay.forget(tenant, key)
             return response
         hidden = any(part in request.url.path for part in _SHOWN_ONCE) and response.status_code < 300 and response.status_code != 204
@@ -84,6 +85,13 @@ async def _once(request: Request, handle: Handler) -> Response:
     except BaseException:
         await asyncio.shield(replay.forget(tenant, key))
         raise
+
+
+def _worth_repeating(response: Response) -> bool:
+    """Whether the answer says that the same request may succeed later: then it must not be the answer for a day."""
+    if response.status_code < 400 or not hasattr(response, "body"):
+        return False
+    return response.status_code >= 500 or json.loads(bytes(response.body))["error"]["retry"] is True
 
 
 async def _settle(replay: Replay, tenant: str, key: str, asker: str, content: bytes | None) -> None:

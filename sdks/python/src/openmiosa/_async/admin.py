@@ -17,6 +17,7 @@ class AsyncAdminLog:
         self,
         *,
         action: str | None = None,
+        type: str | None = None,
         actor_id: str | None = None,
         resource_type: str | None = None,
         resource_id: str | None = None,
@@ -25,9 +26,9 @@ class AsyncAdminLog:
         limit: int | None = None,
         cursor: str | None = None,
     ) -> AsyncPages[AdminEntry]:
-        """Entries as an iterator, newest first. `limit` is the size of a page."""
+        """Entries as an iterator, newest first; `*` in `type` stands for any part of an act. `limit` is the size of a page."""
         params = {
-            "action": action, "actor_id": actor_id, "resource_type": resource_type, "resource_id": resource_id,
+            "action": action, "type": type, "actor_id": actor_id, "resource_type": resource_type, "resource_id": resource_id,
             "since": since, "until": until, "limit": limit, "cursor": cursor,
         }  # fmt: skip
         return AsyncPages(self._transport, "audit-log", params, AdminEntry.from_json)

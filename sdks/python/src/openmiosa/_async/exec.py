@@ -82,7 +82,9 @@ class AsyncProcesses:
     ) -> Process:
         """Start a command and return at once."""
         body = request_body(command, cwd=cwd, env=env, name=name)
-        return Process.from_json(_envelope.one(await self._transport.request("POST", self._path(), json=body)))
+        # A failure of the server may come after the start; a second start would be a second process.
+        reply = await self._transport.request("POST", self._path(), json=body, after_failure=False)
+        return Process.from_json(_envelope.one(reply))
 
     async def list(self) -> builtins.list[Process]:
         """All of them, ended ones too while they are remembered."""

@@ -2,18 +2,16 @@
 
 import base64
 import builtins
-import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 
 from .. import _envelope, _local, _wire
+from .._local import Progress, Source
 from ..errors import MiosaError, NotFoundError
 from ..models import FileChange, FileInfo, FileTree
 from .transport import SILENCE_SECONDS, AsyncTransport
 
 WORKSPACE = "/workspace"
-# A request that carries files stays under this many bytes of them, unless one file alone is larger.
-BATCH_BYTES = 4 * 1024 * 1024
 
 
 class AsyncFiles:
@@ -80,27 +78,47 @@ class AsyncFiles:
         """Remove a file, or with `recursive` a folder with all that is in it."""
         await self._transport.request("DELETE", self._path("files"), params={"path": path, "recursive": recursive or None})
 
-    async def upload(self, local: str | os.PathLike[str], remote: str) -> None:
-        """Send a file, or a folder with what is in it, to a path in the sandbox."""
-        batch: dict[str, str | bytes] = {}
-        size = 0
-        for relative, source in _local.files_under(local):
-            data = source.read_bytes()
-            if batch and size + len(data) > BATCH_BYTES:
-                await self.write_many(batch)
-                batch, size = {}, 0
-            batch[f"{remote.rstrip('/')}/{relative}" if relative else remote] = data
-            size += len(data)
-        if len(batch) == 1:
-            await self.write(*batch.popitem())
-        elif batch:
-            await self.write_many(batch)
+    async def upload(self, local: Any, remote: str, *, mode: str | None = None, progress: Progress | None = None) -> None:
+        """Send a file to a path in the sandbox, or a folder with what is in it, never holding more than a piece of it.
 
-    async def download(self, remote: str, local: str | os.PathLike[str]) -> None:
-        """Fetch a file; it appears here once all of it has arrived."""
+        `local` is a path, bytes, a file open for reading, or an iterable of bytes. `mode` is such as "0755"; a path brings its own.
+        `progress(done, total)` is called as bytes are read; of a folder, over all its files.
+        """
+        if not _local.is_folder(local):
+            await self._upload(Source(local, progress), remote, mode or _local.mode_of(local))
+            return
+        empty, files = _local.inside(local)
+        top = remote.rstrip("/") or "/"
+        for name in [f"{top}/{name}" for name in empty] or ([] if files else [top]):
+            await self.mkdir(name)
+        total, before = sum(path.stat().st_size for _, path in files), 0
+        for name, path in files:
+            source = Source(path, None if progress is None else _shifted(progress, before, total))
+            await self._upload(source, f"{top}/{name}", mode or _local.mode_of(path))
+            before += source.size or 0
+
+    async def download(self, remote: str, local: Any, *, progress: Progress | None = None) -> None:
+        """Fetch a file; it appears here once all of it has arrived. `local` is a path, or a file open for writing."""
         with _local.whole_file(local) as write:
-            async for chunk in self.read_stream(remote):
-                write(chunk)
+            await self._pour(self._path("fs", "download"), {"path": remote}, write, progress)
+
+    async def export(
+        self,
+        paths: str | Iterable[str] = WORKSPACE,
+        *,
+        to: Any = None,
+        progress: Progress | None = None,
+    ) -> bytes:
+        """Files and folders as one tar.gz; with `to` (a path, or a file open for writing) it is written there and nothing is returned."""
+        params = {"path": paths} if isinstance(paths, str) else {"paths[]": builtins.list(paths)}
+        where = self._path("exports", "download")
+        if to is not None:
+            with _local.whole_file(to) as write:
+                await self._pour(where, params, write, progress)
+            return b""
+        whole = bytearray()
+        await self._pour(where, params, whole.extend, progress)
+        return bytes(whole)
 
     async def watch(self, path: str = WORKSPACE) -> AsyncIterator[FileChange]:
         """What happens to the files of a folder, as it happens; it never ends by itself."""
@@ -110,8 +128,27 @@ class AsyncFiles:
                 if "event" in said and "path" in said:
                     yield FileChange.from_json(said)
 
+    async def _upload(self, source: Source, remote: str, mode: str | None) -> None:
+        await self.write(remote, b"".join(source.pieces()))
+
+    async def _pour(self, path: str, params: dict[str, Any], write: Callable[[bytes], object], progress: Progress | None) -> None:
+        """Write an answer's body where it belongs, as it comes."""
+        done = 0
+        async with self._transport.stream("GET", path, params=params) as response:
+            length = response.headers.get("content-length")
+            async for chunk in response.aiter_bytes():
+                write(chunk)
+                done += len(chunk)
+                if progress is not None:
+                    progress(done, int(length) if length else None)
+
     def _path(self, *more: str) -> str:
         return _wire.path("sandboxes", self._sandbox, *more)
+
+
+def _shifted(progress: Progress, before: int, total: int) -> Progress:
+    """The progress of one file as that of all of them."""
+    return lambda done, _: progress(before + done, total)
 
 
 def _base64(data: Any) -> str:

@@ -8,6 +8,7 @@ import anyio
 import httpx2
 
 from .. import _retry, _settings, _wire
+from .._local import Source
 from ..errors import MiosaError, NotFoundError
 
 _UNSET: Any = object()
@@ -42,8 +43,12 @@ class AsyncTransport:
         json: Any = None,
         timeout: float | None = _UNSET,  # noqa: ASYNC109 (the HTTP library keeps it, for each step of the exchange)
         repeatable: bool = True,
+        after_failure: bool = True,
     ) -> Any:
-        """The decoded JSON of an answer; raises MiosaError. What is not `repeatable` is sent again only if nothing can have happened."""
+        """The decoded JSON of an answer; raises MiosaError. What is not `repeatable` is sent again only if nothing can have happened.
+
+        Without `after_failure` that holds for what the server failed at, too; lost answers it remembers.
+        """
         request = self._build(method, path, params=params, json=json, timeout=timeout)
         attempt = 0
         while True:
@@ -55,10 +60,34 @@ class AsyncTransport:
             except MiosaError as error:
                 if method == "DELETE" and attempt > 1 and isinstance(error, NotFoundError):
                     return None  # An earlier attempt has done it, and its answer was lost.
-                wait = _retry.wait_before(attempt, self.max_retries, error, repeatable=repeatable)
+                wait = _retry.wait_before(attempt, self.max_retries, error, repeatable=repeatable, after_failure=after_failure)
                 if wait is None:
                     raise
             await anyio.sleep(wait)
+
+    async def upload(self, path: str, source: Source, *, params: Mapping[str, Any]) -> Any:
+        """PUT what a source gives, as it is read; the decoded JSON of the answer. Sent again while the source can be read again."""
+        attempt = 0
+        while True:
+            attempt += 1
+            request = self._build("PUT", path, params=params, json=None, timeout=_UNSET, content=self._pieces(source), size=source.size)
+            try:
+                with _wire.own_errors(self.base_url):
+                    response = await self.http.send(request)
+                return _wire.decoded(response)
+            except MiosaError as error:
+                wait = _retry.wait_before(attempt, self.max_retries, error, repeatable=True)
+                if wait is None or not source.rewind():
+                    raise
+            await anyio.sleep(wait)
+
+    async def _pieces(self, source: Source) -> AsyncIterator[bytes]:
+        if source.is_async:
+            async for piece in source.given:
+                yield source.took(piece)
+        else:
+            for piece in source.pieces():
+                yield piece
 
     @contextlib.asynccontextmanager
     async def stream(
@@ -117,13 +146,17 @@ class AsyncTransport:
         json: Any,
         timeout: float | None,
         accept: str = "application/json",
+        content: Any = None,
+        size: int | None = None,
     ) -> httpx2.Request:
+        body = {} if content is None else _wire.body_headers(size)
         return self.http.build_request(
             method,
             f"{self.base_url}/{path}",
             params=_wire.query(params) or None,
             json=json,
-            headers=_wire.headers(self._api_key, method, accept=accept),
+            content=content,
+            headers=_wire.headers(self._api_key, method, accept=accept, keyed=content is None) | body,
             timeout=_wire.timeouts(self.timeout if timeout is _UNSET else timeout),
         )
 

@@ -18,6 +18,7 @@ class AdminLog:
         self,
         *,
         action: str | None = None,
+        type: str | None = None,
         actor_id: str | None = None,
         resource_type: str | None = None,
         resource_id: str | None = None,
@@ -26,9 +27,9 @@ class AdminLog:
         limit: int | None = None,
         cursor: str | None = None,
     ) -> Pages[AdminEntry]:
-        """Entries as an iterator, newest first. `limit` is the size of a page."""
+        """Entries as an iterator, newest first; `*` in `type` stands for any part of an act. `limit` is the size of a page."""
         params = {
-            "action": action, "actor_id": actor_id, "resource_type": resource_type, "resource_id": resource_id,
+            "action": action, "type": type, "actor_id": actor_id, "resource_type": resource_type, "resource_id": resource_id,
             "since": since, "until": until, "limit": limit, "cursor": cursor,
         }  # fmt: skip
         return Pages(self._transport, "audit-log", params, AdminEntry.from_json)

@@ -3,18 +3,16 @@
 
 import base64
 import builtins
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Callable, Iterable, Mapping
 from typing import Any
 
 from .. import _envelope, _local, _wire
+from .._local import Progress, Source
 from ..errors import MiosaError, NotFoundError
 from ..models import FileChange, FileInfo, FileTree
 from .transport import SILENCE_SECONDS, Transport
 
 WORKSPACE = "/workspace"
-# A request that carries files stays under this many bytes of them, unless one file alone is larger.
-BATCH_BYTES = 4 * 1024 * 1024
 
 
 class Files:
@@ -81,27 +79,47 @@ class Files:
         """Remove a file, or with `recursive` a folder with all that is in it."""
         self._transport.request("DELETE", self._path("files"), params={"path": path, "recursive": recursive or None})
 
-    def upload(self, local: str | os.PathLike[str], remote: str) -> None:
-        """Send a file, or a folder with what is in it, to a path in the sandbox."""
-        batch: dict[str, str | bytes] = {}
-        size = 0
-        for relative, source in _local.files_under(local):
-            data = source.read_bytes()
-            if batch and size + len(data) > BATCH_BYTES:
-                self.write_many(batch)
-                batch, size = {}, 0
-            batch[f"{remote.rstrip('/')}/{relative}" if relative else remote] = data
-            size += len(data)
-        if len(batch) == 1:
-            self.write(*batch.popitem())
-        elif batch:
-            self.write_many(batch)
+    def upload(self, local: Any, remote: str, *, mode: str | None = None, progress: Progress | None = None) -> None:
+        """Send a file to a path in the sandbox, or a folder with what is in it, never holding more than a piece of it.
 
-    def download(self, remote: str, local: str | os.PathLike[str]) -> None:
-        """Fetch a file; it appears here once all of it has arrived."""
+        `local` is a path, bytes, a file open for reading, or an iterable of bytes. `mode` is such as "0755"; a path brings its own.
+        `progress(done, total)` is called as bytes are read; of a folder, over all its files.
+        """
+        if not _local.is_folder(local):
+            self._upload(Source(local, progress), remote, mode or _local.mode_of(local))
+            return
+        empty, files = _local.inside(local)
+        top = remote.rstrip("/") or "/"
+        for name in [f"{top}/{name}" for name in empty] or ([] if files else [top]):
+            self.mkdir(name)
+        total, before = sum(path.stat().st_size for _, path in files), 0
+        for name, path in files:
+            source = Source(path, None if progress is None else _shifted(progress, before, total))
+            self._upload(source, f"{top}/{name}", mode or _local.mode_of(path))
+            before += source.size or 0
+
+    def download(self, remote: str, local: Any, *, progress: Progress | None = None) -> None:
+        """Fetch a file; it appears here once all of it has arrived. `local` is a path, or a file open for writing."""
         with _local.whole_file(local) as write:
-            for chunk in self.read_stream(remote):
-                write(chunk)
+            self._pour(self._path("fs", "download"), {"path": remote}, write, progress)
+
+    def export(
+        self,
+        paths: str | Iterable[str] = WORKSPACE,
+        *,
+        to: Any = None,
+        progress: Progress | None = None,
+    ) -> bytes:
+        """Files and folders as one tar.gz; with `to` (a path, or a file open for writing) it is written there and nothing is returned."""
+        params = {"path": paths} if isinstance(paths, str) else {"paths[]": builtins.list(paths)}
+        where = self._path("exports", "download")
+        if to is not None:
+            with _local.whole_file(to) as write:
+                self._pour(where, params, write, progress)
+            return b""
+        whole = bytearray()
+        self._pour(where, params, whole.extend, progress)
+        return bytes(whole)
 
     def watch(self, path: str = WORKSPACE) -> Iterator[FileChange]:
         """What happens to the files of a folder, as it happens; it never ends by itself."""
@@ -111,8 +129,27 @@ class Files:
                 if "event" in said and "path" in said:
                     yield FileChange.from_json(said)
 
+    def _upload(self, source: Source, remote: str, mode: str | None) -> None:
+        self.write(remote, b"".join(source.pieces()))
+
+    def _pour(self, path: str, params: dict[str, Any], write: Callable[[bytes], object], progress: Progress | None) -> None:
+        """Write an answer's body where it belongs, as it comes."""
+        done = 0
+        with self._transport.stream("GET", path, params=params) as response:
+            length = response.headers.get("content-length")
+            for chunk in response.iter_bytes():
+                write(chunk)
+                done += len(chunk)
+                if progress is not None:
+                    progress(done, int(length) if length else None)
+
     def _path(self, *more: str) -> str:
         return _wire.path("sandboxes", self._sandbox, *more)
+
+
+def _shifted(progress: Progress, before: int, total: int) -> Progress:
+    """The progress of one file as that of all of them."""
+    return lambda done, _: progress(before + done, total)
 
 
 def _base64(data: Any) -> str:

@@ -2,8 +2,9 @@
 """Keys of this API, and what is derived from them."""
 
 import builtins
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from .. import _envelope, _wire
 from ..models import AdminEntry, ApiKey, KeyPreset, ScopedToken
@@ -22,13 +23,19 @@ class ApiKeys:
         name: str,
         *,
         scopes: Iterable[str] | None = None,
-        preset: str | None = None,
         expires_at: datetime | str | None = None,
         external_user_id: str | None = None,
+        description: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        ip_allowlist: Iterable[str] | None = None,
     ) -> ApiKey:
-        """Make a key; without scopes it may do what this one may. Its `token` is in this reply and never again."""
+        """Make a key; without scopes it may do what this one may. Its `token` is in this reply and never again.
+
+        `ip_allowlist` are the addresses and networks that it may be used from; without one, any.
+        """
         body = _wire.given(
-            name=name, scopes=_scopes(scopes), preset=preset, expires_at=expires_at, external_user_id=external_user_id
+            name=name, scopes=_several(scopes), expires_at=expires_at, external_user_id=external_user_id, description=description,
+            metadata=metadata, ip_allowlist=_several(ip_allowlist),
         )  # fmt: skip
         return ApiKey.from_json(_envelope.one(self._transport.request("POST", "api-keys", json=body)))
 
@@ -41,7 +48,7 @@ class ApiKeys:
         name: str | None = None,
     ) -> ApiKey:
         """Make a key that sees what belongs to one of your own users, and nothing else."""
-        body = _wire.given(external_user_id=external_user_id, scopes=_scopes(scopes), expires_at=expires_at, name=name)
+        body = _wire.given(external_user_id=external_user_id, scopes=_several(scopes), expires_at=expires_at, name=name)
         return ApiKey.from_json(_envelope.one(self._transport.request("POST", "api-keys/scoped", json=body)))
 
     def list(self, *, limit: int | None = None) -> Pages[ApiKey]:
@@ -53,31 +60,43 @@ class ApiKeys:
         return ApiKey.from_json(_envelope.one(self._transport.request("GET", _wire.path("api-keys", key_id))))
 
     def update(
-        self, key_id: str, *, name: str | None = None, scopes: Iterable[str] | None = None, expires_at: datetime | str | None = None
+        self,
+        key_id: str,
+        *,
+        name: str | None = None,
+        scopes: Iterable[str] | None = None,
+        expires_at: datetime | str | None = None,
+        description: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        ip_allowlist: Iterable[str] | None = None,
     ) -> ApiKey:
-        """Change its name, what it may do (never more than this key may), or when it ends."""
-        body = _wire.given(name=name, scopes=_scopes(scopes), expires_at=expires_at)
+        """Change what is given, its scopes never to more than this key has; an empty `ip_allowlist` opens it to all addresses."""
+        body = _wire.given(
+            name=name, scopes=_several(scopes), expires_at=expires_at, description=description, metadata=metadata,
+            ip_allowlist=_several(ip_allowlist),
+        )  # fmt: skip
         return ApiKey.from_json(_envelope.one(self._transport.request("PATCH", _wire.path("api-keys", key_id), json=body)))
 
-    def rotate(self, key_id: str) -> ApiKey:
-        """Give it a new token, which is in this reply and never again; when this returns, the old one opens nothing any more."""
-        return ApiKey.from_json(_envelope.one(self._transport.request("POST", _wire.path("api-keys", key_id, "rotate"))))
+    def rotate(self, key_id: str, *, overlap_seconds: int = 0) -> ApiKey:
+        """Give it a new token, which is in this reply and never again; the old one ends now, or after the overlap."""
+        path = _wire.path("api-keys", key_id, "rotate")
+        return ApiKey.from_json(_envelope.one(self._transport.request("POST", path, json={"overlap_seconds": overlap_seconds})))
 
-    def delete(self, key_id: str) -> None:
-        """End a key; when this returns, it opens nothing any more."""
-        self._transport.request("DELETE", _wire.path("api-keys", key_id))
+    def delete(self, key_id: str, *, keep_children: bool = False) -> None:
+        """End a key, and those that it made unless they are to be kept; when this returns, they open nothing any more."""
+        self._transport.request("DELETE", _wire.path("api-keys", key_id), params={"keep_children": keep_children or None})
 
     def events(self, key_id: str, *, type: str | None = None, limit: int | None = None) -> Pages[AdminEntry]:
-        """What happened to a key and was done with it, newest first."""
+        """What a key did and what was done to it, newest first; `type` is an act such as `identity:key:rotate`."""
         return Pages(self._transport, _wire.path("api-keys", key_id, "events"), {"type": type, "limit": limit}, AdminEntry.from_json)
 
     def presets(self) -> builtins.list[KeyPreset]:
-        """Sets of scopes with a name, for `create(preset=…)`."""
+        """Sets of scopes with a name, those that are built in first: `create(name, scopes=preset.scopes)`."""
         return [KeyPreset.from_json(item) for item in _envelope.many(self._transport.request("GET", "api-keys/presets"))]
 
     def save_preset(self, name: str, scopes: Iterable[str], *, description: str | None = None) -> KeyPreset:
         """Keep a set of scopes under a name, replacing what is there."""
-        body = _wire.given(name=name, scopes=_scopes(scopes), description=description)
+        body = _wire.given(name=name, scopes=_several(scopes), description=description)
         return KeyPreset.from_json(_envelope.one(self._transport.request("POST", "api-keys/presets", json=body)))
 
     def delete_preset(self, name: str) -> None:
@@ -93,18 +112,18 @@ class Tokens:
 
     def create_scoped(
         self,
+        user_id: str,
         *,
-        user_id: str | None = None,
         workspace_id: str | None = None,
         scopes: Iterable[str] | None = None,
         expires_in_seconds: int = 3600,
     ) -> ScopedToken:
-        """A token with some of this key's scopes, which ends by itself; use it as `api_key` of a client."""
-        body = _wire.given(user_id=user_id, workspace_id=workspace_id, scopes=_scopes(scopes), expires_in_seconds=expires_in_seconds)
+        """A token for one of your own users, which sees what is theirs alone and ends by itself; use it as `api_key` of a client."""
+        body = _wire.given(user_id=user_id, workspace_id=workspace_id, scopes=_several(scopes), expires_in_seconds=expires_in_seconds)
         return ScopedToken.from_json(_envelope.one(self._transport.request("POST", "tokens/scoped", json=body)))
 
 
-def _scopes(given: Iterable[str] | None) -> builtins.list[str] | None:
+def _several(given: Iterable[str] | None) -> builtins.list[str] | None:
     if isinstance(given, str):
-        raise TypeError("scopes is a list of scopes, not one string")
+        raise TypeError(f"a list is expected, not one string: {given!r}")
     return None if given is None else builtins.list(given)

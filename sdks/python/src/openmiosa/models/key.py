@@ -14,10 +14,17 @@ class ApiKey(Record):
 
     id: str
     name: str | None = None
+    kind: str | None = None
+    status: str | None = None
     prefix: str | None = None
     scopes: tuple[str, ...] = ()
+    parent_id: str | None = None
     external_user_id: str | None = None
     tenant_id: str | None = None
+    description: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    ip_allowlist: tuple[str, ...] | None = None
+    rotated_at: datetime | None = None
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
     created_at: datetime | None = None
@@ -47,7 +54,10 @@ class ScopedToken(Record):
     """A token that was derived from a key for a short while; never in a repr."""
 
     token: str = field(repr=False)
+    id: str | None = None
     scopes: tuple[str, ...] = ()
+    user_id: str | None = None
+    workspace_id: str | None = None
     expires_at: datetime | None = None
 
 
@@ -56,6 +66,7 @@ class KeyPreset(Record):
     """A set of scopes with a name."""
 
     name: str
+    builtin: bool = False
     scopes: tuple[str, ...] = ()
     description: str | None = None
     created_at: datetime | None = None
