@@ -36,6 +36,7 @@ DOCUMENTS = [
     "docs/concepts/sandboxes.md",
     "docs/concepts/secrets-and-bindings.md",
     "docs/guides/moving-from-miosa.md",
+    "docs/guides/run-a-coding-agent.md",
     "docs/guides/self-hosting.md",
     "docs/guides/testing.md",
     "docs/tutorial/python.md",

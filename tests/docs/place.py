@@ -1,9 +1,13 @@
 """The world that the pages are read in: the stand-ins, a company called Acme with an API and accounts, and people who click."""
 
+import base64
 import contextlib
+import functools
 import json
+import os
 import re
 import secrets
+import subprocess
 import threading
 import tomllib
 import urllib.parse
@@ -23,7 +27,15 @@ from . import blocks
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs"
 CALLBACK = "{}/api/v1/egress/oauth/callback"
-NAMES = ["example.com", "api.acme.example", "login.acme.example", "www.acme.example", "files.acme.example", "status.acme.example"]
+NAMES = [
+    "example.com",
+    "api.acme.example",
+    "login.acme.example",
+    "www.acme.example",
+    "files.acme.example",
+    "status.acme.example",
+    "git.acme.example",
+]
 _CONSENT = re.compile(r"https://(github\.com/login/oauth/authorize|login\.acme\.example/authorize)\?\S+(?=\s)")
 _DEVICE = re.compile(r"(https://github\.com/login/device\S*)\s.*?\b([A-Z0-9]{4}-[A-Z0-9]{4})\b", re.DOTALL)
 
@@ -31,8 +43,11 @@ _DEVICE = re.compile(r"(https://github\.com/login/device\S*)\s.*?\b([A-Z0-9]{4}-
 class Acme:
     """An identity provider and an API that takes its tokens, at names of the rig's Internet."""
 
-    def __init__(self, internet: Internet) -> None:
+    def __init__(self, internet: Internet, repositories: Path) -> None:
         self.tokens: set[str] = {"acme-key-of-the-tests"}
+        self._repositories = repositories
+        _make_repository(repositories / "shop.git")
+        internet.answer("git.acme.example", self._git)
         internet.answer("login.acme.example", self._login)
         internet.answer("api.acme.example", self._api)
         internet.answer("files.acme.example", echo)
@@ -51,6 +66,46 @@ class Acme:
         if token not in self.tokens:
             return Response(status=401, body=b'{"error": "unauthorized"}')
         return Response(body=json.dumps({"path": request.target.partition("?")[0]}).encode())
+
+    def _git(self, request: Request) -> Response:
+        """git's own server program, behind a password."""
+        password = base64.b64decode((request.header("Authorization") or "").removeprefix("Basic ")).partition(b":")[2].decode()
+        if password not in self.tokens:
+            return Response(status=401, headers={"WWW-Authenticate": 'Basic realm="acme"'})
+        path, _, query = request.target.partition("?")
+        ran = subprocess.run(
+            ["git", "http-backend"],
+            input=request.body,
+            capture_output=True,
+            check=True,
+            env={
+                **os.environ,
+                "GIT_PROJECT_ROOT": str(self._repositories),
+                "GIT_HTTP_EXPORT_ALL": "1",
+                "REMOTE_USER": "agent",
+                "REQUEST_METHOD": request.method,
+                "PATH_INFO": path,
+                "QUERY_STRING": query,
+                "CONTENT_TYPE": request.header("Content-Type") or "",
+                "CONTENT_LENGTH": str(len(request.body)),
+                "HTTP_CONTENT_ENCODING": request.header("Content-Encoding") or "",
+                "GIT_PROTOCOL": request.header("Git-Protocol") or "",
+            },
+        )
+        head, _, body = ran.stdout.partition(b"\r\n\r\n")
+        headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
+        return Response(status=int(headers.pop("Status", "200").split()[0]), headers=headers, body=body)
+
+
+def _make_repository(path: Path) -> None:
+    """A repository with one commit."""
+    run = functools.partial(subprocess.run, check=True, capture_output=True)
+    run(["git", "init", "-q", "--bare", "--initial-branch=main", str(path)])
+    run(["git", "-C", str(path), "config", "http.receivepack", "true"])
+    who = ["-c", "user.name=acme", "-c", "user.email=acme@acme.example"]
+    tree = run(["git", "-C", str(path), "mktree"], input=b"").stdout.decode().strip()
+    commit = run(["git", "-C", str(path), *who, "commit-tree", "-m", "Begin", tree]).stdout.decode().strip()
+    run(["git", "-C", str(path), "update-ref", "refs/heads/main", commit])
 
 
 class Place:
@@ -105,7 +160,7 @@ def place(internet: Internet, names: Names, folder: Path) -> Iterator[Place]:
         try:
             world.start(internet, names)
             standins.register_app(**app, callback=CALLBACK.format(world.system.base_url.replace("127.0.0.1", "localhost")))
-            yield Place(world, standins, Acme(internet), keys)
+            yield Place(world, standins, Acme(internet, folder / "repositories"), keys)
         finally:
             world.stop()
     finally:
