@@ -39,6 +39,7 @@ DOCUMENTS = [
     "docs/guides/run-a-coding-agent.md",
     "docs/guides/self-hosting.md",
     "docs/guides/testing.md",
+    "docs/tutorial/go.md",
     "docs/tutorial/python.md",
     "docs/reference/api.md",
     "docs/reference/cli.md",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from openmiosa_server.settings import load
 
+from . import compiled
 from .blocks import KINDS, RUN, Block, matches
 from .sessions import Session
 
@@ -40,6 +41,12 @@ class Page:
 
     def _python(self, block: Block) -> tuple[int, str]:
         return self.session.python(block.text, str(block.page), block.line)
+
+    def _go(self, block: Block) -> tuple[int, str]:
+        return compiled.go(self.session, block.text)
+
+    def _typescript(self, block: Block) -> tuple[int, str]:
+        return compiled.typescript(self.session, block.text)
 
     def _output(self, block: Block) -> None:
         assert self._printed, f"{block}: nothing ran before it"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 # A block that is not done by then hangs.
-PATIENCE = 45.0
+PATIENCE = 240.0
 Heard = Callable[[str], None]
 # Runs in a process of its own; one JSON line is one block.
 _INTERPRETER = """
@@ -57,11 +57,11 @@ class Session:
             self.here = Path(here)
         return status, printed
 
-    def program(self, command: list[str]) -> tuple[int, str]:
-        """Run a program where the page is."""
+    def program(self, command: list[str], folder: Path | None = None) -> tuple[int, str]:
+        """Run a program, where the page is unless a folder is given."""
         process = subprocess.Popen(
             command,
-            cwd=self.here,
+            cwd=folder or self.here,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -39,6 +39,8 @@ def read_pages() -> list[str]:
     return sorted(path.relative_to(PAGES).as_posix() for folder in ("guides", "concepts") for path in (PAGES / folder).glob("*.md"))
 
 
+# Some pages start systems of their own and compile programs; on a busy machine that takes its time.
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", read_pages())
 def test_every_block_of_the_page_does_what_the_page_says(name: str, place: Place, tmp_path: Path):
     reading = READINGS.get(name, Reading())
@@ -69,7 +71,7 @@ def _variables(place: Place, folder: Path) -> dict[str, str]:
     binaries = {name: os.environ[name] for name in ("OPENMIOSA_BIN_DIR",) if name in os.environ}
     return {
         **binaries,
-        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "HOME": str(folder),
         "COLUMNS": "120",
         "LANG": "C.UTF-8",

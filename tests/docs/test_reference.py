@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.docs import api, errors, regions
+from tools.docs import api, errors, regions, transcript
 from tools.docs.__main__ import REFERENCE, made
 
 from . import blocks
@@ -56,3 +56,18 @@ def test_a_region_that_is_not_there_is_an_error(tmp_path: Path):
     assert regions.filled(page, tmp_path) == "<!-- region program.py one -->\n```python\na = 1\n```\n"
     with pytest.raises(regions.NoRegion):
         regions.filled(page.replace("one", "two"), tmp_path)
+
+
+@pytest.mark.parametrize("page", sorted((PAGES / "tutorial").glob("*.md")), ids=lambda page: page.stem)
+def test_every_block_of_the_tutorial_is_of_the_program_or_what_it_prints(page: Path):
+    marked = page.read_text().count("<!-- region ")
+    kinds = [block.kind for block in blocks.of(page)]
+    assert kinds.count(page.stem) == marked >= 8
+    assert kinds.count("output") >= 8
+    assert set(kinds) == {page.stem, "output"}
+
+
+def test_an_output_that_nobody_printed_is_found(tmp_path: Path):
+    page = tmp_path / "page.md"
+    page.write_text("```output\nkey …, of tenant ten_…\nnever said\n```\n")
+    assert transcript.not_printed(page, ["  key k1, of tenant ten_2\n"]) == ["never said"]

@@ -11,7 +11,9 @@ HEAD = """# TypeScript
 
 This page is made from the doc comments of the sources. Names are those of [Python](python.md) in camel case.
 """
-_KIND = re.compile(r"export (?:abstract )?(?:declare )?(class|interface|function|const|type) (\w+)")
+# Imported as openmiosa/testing and openmiosa/node.
+ENTRIES = ("testing.ts", "node.ts")
+_KIND = re.compile(r"export (?:abstract )?(?:declare )?(?:async )?(class|interface|function|const|type) (\w+)")
 _HIDDEN = re.compile(r"^\s*(private|#|protected|static from|@internal)|@internal")
 
 
@@ -20,7 +22,8 @@ def page(root: Path) -> str:
     said = [HEAD]
     exported = set(re.findall(r"\b\w+\b", (root / SOURCES / "index.ts").read_text()))
     for path in sorted((root / SOURCES).rglob("*.ts")):
-        inside = list(_file(path.read_text(), exported))
+        text = path.read_text()
+        inside = list(_file(text, {kind[2] for kind in _KIND.finditer(text)} if path.name in ENTRIES else exported))
         if inside:
             said += [f"## {path.stem}\n", *inside]
     return "\n".join(said)

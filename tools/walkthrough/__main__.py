@@ -14,6 +14,7 @@ import threading
 import time
 from pathlib import Path
 
+from tools.docs import transcript
 from tools.walkthrough import live, proof, services, system
 from tools.walkthrough.person import Person
 from tools.walkthrough.programs import PROGRAMS
@@ -61,7 +62,7 @@ class Run:
     """One walkthrough with all that it needs."""
 
     def __init__(self, folder: Path, wheels: Path, sdk: str) -> None:
-        self.folder, self.wheels = folder, wheels
+        self.folder, self.wheels, self.sdk = folder, wheels, sdk
         self.program = PROGRAMS[sdk]
         self.began = time.time()
         self.services: services.StandInServices | live.LiveServices | None = None
@@ -97,6 +98,8 @@ class Run:
         if len(self.moments) > 1:
             proof.same_agent(self.proof, self.moments, self.refreshes if self.services.short_lived else None)
         self.services.prove(self.proof)
+        if "--device" not in self.services.arguments:
+            self._compare_with_the_tutorial()
         return self.proof.show()
 
     def stop(self, keep_logs: Path) -> None:
@@ -134,6 +137,12 @@ class Run:
         environment = {**kept, "MIOSA_API_KEY": self.system.api_key, "MIOSA_BASE_URL": self.system.base_url}
         command = [*self.program.command(ENVIRONMENT), *self.services.arguments]
         return self.person.run(command, environment, self.services.keys(), self.folder)
+
+    def _compare_with_the_tutorial(self) -> None:
+        """The tutorial's outputs are what was printed; it shows the consent in a browser."""
+        page = f"docs/tutorial/{self.sdk}.md"
+        unlike = transcript.not_printed(ROOT / page, self.person.printed if self.person else [])
+        self.proof.check(not unlike, page, f"shows what nobody printed: {unlike[:3]}" if unlike else "shows what was printed")
 
     def _note_the_agent(self) -> None:
         assert self.services

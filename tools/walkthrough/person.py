@@ -25,6 +25,7 @@ class Person:
         self.browser = browser
         self.reactions = [(re.compile(pattern), action) for pattern, action in reactions.items()]
         self.troubles: list[str] = []
+        self.printed: list[str] = []
         self.process: subprocess.Popen[str] | None = None
 
     def run(self, command: list[str], environment: dict[str, str], keys: list[str], folder: Path) -> int:
@@ -43,6 +44,7 @@ class Person:
         self._type("".join(f"{key}\n" for key in keys))
         for line in self.process.stdout:
             print(line, end="", flush=True)
+            self.printed.append(line)
             self._react(line)
         return self.process.wait()
 
