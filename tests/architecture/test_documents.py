@@ -41,6 +41,7 @@ DOCUMENTS = [
     "docs/guides/testing.md",
     "docs/tutorial/go.md",
     "docs/tutorial/python.md",
+    "docs/tutorial/typescript.md",
     "docs/reference/api.md",
     "docs/reference/cli.md",
     "docs/reference/errors.md",
