@@ -14,27 +14,63 @@ export PATH := $(CURDIR)/build/toolchains/bin:$(PATH)
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 TESTS ?=
+# What helpers of the SDKs' tests start the system with.
+COMMAND := $(CURDIR)/.venv/bin/openmiosa
+GO_MODULES := sdks/go sdks/go/ws
 
 .PHONY: help
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# SDK=typescript or SDK=go: by that SDK; LIVE=1: the real services; DEVICE=1: GitHub by device flow.
 .PHONY: walkthrough
-walkthrough: ## build everything, run the seven steps and the rotation, and prove them (SDK=typescript or go; LIVE=1: real services; DEVICE=1: device flow)
+walkthrough: ## build everything, run the seven steps and the rotation, and prove them
 	@tools/walkthrough.sh
 
 .PHONY: test
-test: setup ## run every test
+test: setup sdks dist ## run every test, and the walkthrough in each language
 	cargo test --release --locked --workspace $(CARGO_QUIET)
 	$(PYTEST) $(TESTS)
+	$(MAKE) --no-print-directory test-typescript test-go
+	for sdk in python typescript go; do SDK=$$sdk WHEELS=$(DIST) tools/walkthrough.sh || exit 1; done
+
+.PHONY: test-typescript
+test-typescript: setup sdk-typescript ## the TypeScript SDK's own tests, the last of them against the real system
+	cd sdks/typescript && npm run --silent check && OPENMIOSA_COMMAND=$(COMMAND) npm test --silent
+
+.PHONY: test-go
+test-go: setup sdk-go ## the Go SDK's own tests, the last of them against the real system
+	for module in $(GO_MODULES); do (cd $$module && go test -race ./...) || exit 1; done
+	cd sdks/go/systemtest && OPENMIOSA_COMMAND=$(COMMAND) go test -count=1 ./...
 
 .PHONY: check
-check: setup ## formatting, lints, types and import laws
+check: setup sdks ## formatting, lints, types and import laws
 	cargo fmt --all --check
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
 	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports
+	cd sdks/typescript && npm run --silent lint
+	cd examples/typescript && npm run --silent lint
+	test -z "$$(gofmt -l sdks/go examples/go | tee /dev/stderr)"
+	for module in $(GO_MODULES) sdks/go/systemtest examples/go/walkthrough; do (cd $$module && go vet ./...) || exit 1; done
+
+.PHONY: docs
+docs: setup sdks ## write the generated pages of docs/ and the API's document anew
+	$(PYTHON) tools/dump_openapi.py
+	$(PYTHON) -m tools.docs
+
+.PHONY: sdks
+sdks: sdk-typescript sdk-go
+
+.PHONY: sdk-typescript
+sdk-typescript: host-sdks
+	@tools/setup_typescript.sh
+
+.PHONY: sdk-go
+sdk-go: host-sdks
+	@for module in $(GO_MODULES) sdks/go/systemtest; do (cd $$module && go mod download) || exit 1; done
 
 .PHONY: host
 host:
