@@ -43,6 +43,12 @@ test-go: setup sdk-go ## the Go SDK's own tests, the last of them against the re
 	for module in $(GO_MODULES); do (cd $$module && go test -race ./...) || exit 1; done
 	cd sdks/go/systemtest && OPENMIOSA_COMMAND=$(COMMAND) go test -count=1 ./...
 
+# The published Go client cannot be had from where modules come from, so whoever has a checkout of its repository names it.
+.PHONY: conformance-go
+conformance-go: setup host-sdks ## the published Go client against the real system (MIOSA_GO=a checkout of its v2.0.2)
+	@test -n "$(MIOSA_GO)" || { echo "name a checkout of the published Go client's repository: make conformance-go MIOSA_GO=…"; exit 2; }
+	$(PYTHON) -m tests.conformance.published_go "$(MIOSA_GO)"
+
 .PHONY: check
 check: setup sdks ## formatting, lints, types and import laws
 	cargo fmt --all --check
