@@ -161,7 +161,11 @@ func (e *APIError) advice() string {
 	var listed strings.Builder
 	hosts := make([]string, 0, len(seen))
 	for _, one := range seen {
-		fmt.Fprintf(&listed, "\n  %s  %d calls", one.Host, one.Count)
+		calls := "calls"
+		if one.Count == 1 {
+			calls = "call"
+		}
+		fmt.Fprintf(&listed, "\n  %s  %d %s", one.Host, one.Count, calls)
 		hosts = append(hosts, fmt.Sprintf("%q", one.Host))
 	}
 	return fmt.Sprintf("\nHosts observed:%s\nTo keep exactly these: &openmiosa.LockdownOptions{Hosts: []string{%s}}", &listed, strings.Join(hosts, ", "))

@@ -147,17 +147,17 @@ func (f *Files) Watch(ctx context.Context, path string) iter.Seq2[FileChange, er
 	}
 }
 
-// Export writes files and folders as one compressed archive (tar.gz).
+// Export writes files and folders as one compressed archive (tar.gz); Workspace when there are no paths.
 func (f *Files) Export(ctx context.Context, into io.Writer, paths ...string) error {
 	own, err := pathOf("sandboxes", f.scope.sandbox, "exports", "download")
 	if err != nil {
 		return err
 	}
-	query := object{"paths[]": paths}
-	if len(paths) <= 1 {
-		query = object{"path": folder(strings.Join(paths, ""))}
+	if len(paths) == 0 {
+		paths = []string{Workspace}
 	}
-	return f.scope.transport.copyTo(ctx, into, call{method: http.MethodGet, path: own, query: query, silence: execSilence}, nil)
+	wanted := call{method: http.MethodGet, path: own, query: object{"paths[]": repeated(paths)}, silence: execSilence}
+	return f.scope.transport.copyTo(ctx, into, wanted, nil)
 }
 
 func (f *Files) download(path string) (call, error) {

@@ -10,8 +10,10 @@ type FileInfo struct {
 	Path       string    `json:"path" required:"true"`
 	Name       string    `json:"name"`
 	Size       int64     `json:"size"`
+	Type       string    `json:"type"`
 	IsDir      bool      `json:"is_dir"`
 	IsSymlink  bool      `json:"is_symlink"`
+	Target     string    `json:"target"`
 	Mode       string    `json:"mode"`
 	ModifiedAt time.Time `json:"modified_at"`
 }
@@ -30,6 +32,7 @@ type FileChange struct {
 	OldPath   string `json:"old_path"`
 	IsDir     bool   `json:"is_dir"`
 	SizeBytes int64  `json:"size_bytes"`
+	Message   string `json:"message"`
 }
 
 // UnmarshalJSON keeps what it does not know in Extra.

@@ -73,6 +73,8 @@ type SnapshotInfo struct {
 	State     string    `json:"state"`
 	Comment   string    `json:"comment"`
 	SizeBytes int64     `json:"size_bytes"`
+	Keep      bool      `json:"keep"`
+	ExpiresAt time.Time `json:"expires_at"`
 	CreatedAt time.Time `json:"created_at"`
 }
 
@@ -145,43 +147,3 @@ func (r *Template) UnmarshalJSON(data []byte) error { return readRecord(data, r,
 
 // MarshalJSON writes back all that came.
 func (r Template) MarshalJSON() ([]byte, error) { return writeRecord(r, r.Record) }
-
-// Usage is how long a sandbox has lived, what it may use, and what it has used.
-type Usage struct {
-	Record          `json:"-"`
-	SandboxID       string    `json:"sandbox_id"`
-	State           string    `json:"state"`
-	StartedAt       time.Time `json:"started_at"`
-	UptimeSec       float64   `json:"uptime_sec"`
-	Size            string    `json:"size"`
-	VCPUs           float64   `json:"vcpus"`
-	MemoryMB        int       `json:"memory_mb"`
-	DiskSizeMB      int       `json:"disk_size_mb"`
-	CPUUsec         int64     `json:"cpu_usec"`
-	MemoryPeakBytes int64     `json:"memory_peak_bytes"`
-	DiskBytes       int64     `json:"disk_bytes"`
-}
-
-// UnmarshalJSON keeps what it does not know in Extra.
-func (r *Usage) UnmarshalJSON(data []byte) error { return readRecord(data, r, &r.Record) }
-
-// MarshalJSON writes back all that came.
-func (r Usage) MarshalJSON() ([]byte, error) { return writeRecord(r, r.Record) }
-
-// Metrics is what a sandbox uses at one moment; CPUUsec counts from its start.
-type Metrics struct {
-	Record          `json:"-"`
-	SandboxID       string    `json:"sandbox_id"`
-	CPUUsec         int64     `json:"cpu_usec"`
-	MemoryBytes     int64     `json:"memory_bytes"`
-	MemoryPeakBytes int64     `json:"memory_peak_bytes"`
-	DiskBytes       int64     `json:"disk_bytes"`
-	Tasks           int       `json:"tasks"`
-	MeasuredAt      time.Time `json:"measured_at"`
-}
-
-// UnmarshalJSON keeps what it does not know in Extra.
-func (r *Metrics) UnmarshalJSON(data []byte) error { return readRecord(data, r, &r.Record) }
-
-// MarshalJSON writes back all that came.
-func (r Metrics) MarshalJSON() ([]byte, error) { return writeRecord(r, r.Record) }

@@ -202,16 +202,16 @@ func (s *Sandbox) Metrics(ctx context.Context) (*Metrics, error) {
 	return recordOf[Metrics](body, err)
 }
 
-// Resources says how large it is.
-func (s *Sandbox) Resources(ctx context.Context) (*ResourceContract, error) {
+// Resources says what it may use.
+func (s *Sandbox) Resources(ctx context.Context) (*Resources, error) {
 	body, err := s.scope.inside(ctx, http.MethodGet, nil, nil, "resources")
-	return recordOf[ResourceContract](body, err)
+	return recordOf[Resources](body, err)
 }
 
-// Artifacts lists the files that it offers as results.
-func (s *Sandbox) Artifacts(ctx context.Context) ([]FileInfo, error) {
+// Artifacts lists what it has made: the files that it offers as results, its snapshots and previews.
+func (s *Sandbox) Artifacts(ctx context.Context) (*Artifacts, error) {
 	body, err := s.scope.inside(ctx, http.MethodGet, nil, nil, "artifacts")
-	return recordsOf[FileInfo](body, err)
+	return recordOf[Artifacts](body, err)
 }
 
 // Logs gives the last lines that its processes wrote, 200 when lines is 0.

@@ -228,6 +228,14 @@ var wireCases = []wireCase{
 		"DELETE /sandboxes/sbx_1/files", "path=/x recursive=true", "", nil,
 	},
 	{
+		"export two folders", func(_ *Client, s *Sandbox) error { return s.Files.Export(ctx, io.Discard, "/a,b", "/c") },
+		"GET /sandboxes/sbx_1/exports/download", "paths[]=/a,b&/c", "", "tar",
+	},
+	{
+		"what a sandbox has made", func(_ *Client, s *Sandbox) error { return dropped(s.Artifacts(ctx)) },
+		"GET /sandboxes/sbx_1/artifacts", "", "", object{"data": object{"artifacts": object{"files": []object{{"path": "/a"}}}}},
+	},
+	{
 		"write a file", func(_ *Client, s *Sandbox) error { return s.Files.Write(ctx, "/x", []byte("hé")) },
 		"POST /sandboxes/sbx_1/fs/write", "", `{"path":"/x","content_base64":"aMOp"}`, object{"data": object{}},
 	},
@@ -413,6 +421,24 @@ func TestSomeFilesThatWereNotWrittenAreSaid(t *testing.T) {
 	err := sandbox.Files.WriteMany(ctx, map[string][]byte{"/a": nil})
 	isKind(t, err, ErrTransfer, ErrMiosa)
 	same(t, err.Error(), "not written: /a: full")
+}
+
+func TestADownloadIsWholeAndHasOrdinaryPermissions(t *testing.T) {
+	server := serve(t)
+	sandbox := server.sandbox()
+	server.on("GET /sandboxes/sbx_1/fs/download", reply{body: "content"})
+	local := filepath.Join(t.TempDir(), "x")
+	must(t, sandbox.Files.Download(ctx, "/x", local, nil))
+	content, err := os.ReadFile(local)
+	must(t, err)
+	same(t, string(content), "content")
+	ordinary := filepath.Join(t.TempDir(), "y")
+	must(t, os.WriteFile(ordinary, nil, 0o666))
+	one, err := os.Stat(local)
+	must(t, err)
+	other, err := os.Stat(ordinary)
+	must(t, err)
+	same(t, one.Mode(), other.Mode())
 }
 
 func TestADownloadThatBreaksLeavesNothing(t *testing.T) {

@@ -86,16 +86,18 @@ func (f *Files) UploadFrom(ctx context.Context, source io.Reader, remote string,
 
 // Download fetches a file; it appears here once all of it has arrived.
 func (f *Files) Download(ctx context.Context, remote, local string, options *DownloadOptions) error {
-	draft, err := os.CreateTemp(filepath.Dir(local), "."+filepath.Base(local)+".*")
+	// Not os.CreateTemp, whose files nobody else can read: the file gets the permissions of any other that is made here.
+	name := filepath.Join(filepath.Dir(local), "."+filepath.Base(local)+"."+randomName())
+	draft, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(draft.Name())
+	defer os.Remove(name)
 	err = f.DownloadTo(ctx, remote, draft, options)
-	if err := errors.Join(err, draft.Chmod(0o644), draft.Close()); err != nil {
+	if err := errors.Join(err, draft.Close()); err != nil {
 		return err
 	}
-	return os.Rename(draft.Name(), local)
+	return os.Rename(name, local)
 }
 
 // DownloadTo writes a file of the sandbox to a writer, as it arrives.

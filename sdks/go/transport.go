@@ -266,9 +266,13 @@ func unreadable(format string, values ...any) error {
 // idempotencyKey is fresh for every call of a method whose second arrival might change something.
 func idempotencyKey(method string) string {
 	if method == http.MethodPost || method == http.MethodPatch {
-		random := make([]byte, 16)
-		_, _ = rand.Read(random) // It does not fail: where the system has no randomness the program ends.
-		return hex.EncodeToString(random)
+		return randomName()
 	}
 	return ""
+}
+
+func randomName() string {
+	random := make([]byte, 16)
+	_, _ = rand.Read(random) // It does not fail: where the system has no randomness the program ends.
+	return hex.EncodeToString(random)
 }

@@ -73,11 +73,16 @@ func merged(objects ...object) object {
 	return all
 }
 
-// queryOf spells parameters: lists comma-joined, nil left out.
+// repeated is a list that a query says by repeating its name.
+type repeated []string
+
+// queryOf spells parameters: lists comma-joined unless they are repeated, nil left out.
 func queryOf(values object) string {
 	query := url.Values{}
 	for name, value := range values {
-		if text, said := queryText(value); said {
+		if several, repeats := value.(repeated); repeats {
+			query[name] = several
+		} else if text, said := queryText(value); said {
 			query.Set(name, text)
 		}
 	}
