@@ -4,7 +4,7 @@
  *     import { startServer, type TestServer } from "openmiosa/testing";
  *     import { test as base } from "vitest";
  *
- *     export const test = base.extend<object, { server: TestServer }>({
+ *     export const test = base.extend<{ server: TestServer }>({
  *       server: [async ({}, use) => {
  *         await using server = await startServer();
  *         await use(server);
