@@ -3,6 +3,7 @@
 pub mod channel;
 mod connect;
 mod files;
+mod folders;
 pub mod handover;
 mod init_link;
 mod output;
@@ -18,6 +19,8 @@ mod routes;
 mod sandbox;
 mod spawner_client;
 mod tree;
+mod usage;
+mod watch;
 
 use std::{
     io,

@@ -88,6 +88,36 @@ impl Groups {
         })
     }
 
+    /// Time on a processor, as the kernel counts it.
+    pub fn cpu_usec(&self) -> Option<u64> {
+        match self.version? {
+            Version::One => Some(self.number("cpuacct.usage")? / 1000),
+            Version::Two => {
+                let stat = self.text("cpu.stat")?;
+                stat.lines().find_map(|line| line.strip_prefix("usage_usec "))?.parse().ok()
+            }
+        }
+    }
+
+    /// Memory that is held.
+    pub fn memory_bytes(&self) -> Option<u64> {
+        self.number(if self.version? == Version::One { "memory.usage_in_bytes" } else { "memory.current" })
+    }
+
+    /// The most memory that was held at once.
+    pub fn memory_peak_bytes(&self) -> Option<u64> {
+        self.number(if self.version? == Version::One { "memory.max_usage_in_bytes" } else { "memory.peak" })
+    }
+
+    fn number(&self, file: &str) -> Option<u64> {
+        self.text(file)?.trim().parse().ok()
+    }
+
+    /// A controller lives in one of the folders only.
+    fn text(&self, file: &str) -> Option<String> {
+        self.folders.iter().find_map(|folder| fs::read_to_string(folder.join(file)).ok())
+    }
+
     /// Removes them, once their processes are gone.
     pub fn remove(&self) {
         for folder in &self.folders {

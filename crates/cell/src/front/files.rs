@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use jiff::Timestamp;
 use openmiosa_sys::assume_file_identity;
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fchmod, mkdirat, openat, renameat, statat, unlinkat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fchmod, mkdirat, openat, readlinkat, renameat, statat, unlinkat};
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
@@ -161,7 +161,7 @@ pub async fn stat(sandbox: &Sandbox, path: InnerPath) -> Outcome<Value> {
         let (parent, name) = path.split()?;
         let folder = paths::open_folder(root, &parent, false).map_err(|e| Problem::from_path(&shown, &e))?;
         let found = statat(&folder, name.as_str(), AtFlags::SYMLINK_NOFOLLOW).map_err(|e| Problem::from_path(&shown, &e.into()))?;
-        Ok(describe(&shown, &path.name(), &found))
+        Ok(describe_at(&folder, name.as_str(), &shown, &path.name(), &found))
     })
     .await
 }
@@ -203,7 +203,7 @@ impl Listing {
             let text = name.to_string_lossy();
             let path = format!("{shown}/{text}");
             self.paths += path.len();
-            self.entries.push(describe(&path, &text, &found));
+            self.entries.push(describe_at(folder, name, &path, &text, &found));
             let kernel = FORBIDDEN_BELOW_ROOT.contains(&path.as_str());
             if depth > 1 && !kernel && FileType::from_raw_mode(found.st_mode) == FileType::Directory {
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -255,11 +255,26 @@ pub async fn delete(sandbox: &Sandbox, path: InnerPath, recursive: bool) -> Outc
     .await
 }
 
+/// With where it leads, when it is a link.
+fn describe_at(folder: &OwnedFd, at: impl rustix::path::Arg, path: &str, name: &str, found: &Stat) -> Value {
+    let mut said = describe(path, name, found);
+    if FileType::from_raw_mode(found.st_mode) == FileType::Symlink {
+        said["target"] = readlinkat(folder, at, Vec::new()).map(|target| target.to_string_lossy().into_owned()).unwrap_or_default().into();
+    }
+    said
+}
+
 fn describe(path: &str, name: &str, found: &Stat) -> Value {
     let kind = FileType::from_raw_mode(found.st_mode);
+    let word = match kind {
+        FileType::RegularFile => "file",
+        FileType::Directory => "dir",
+        FileType::Symlink => "symlink",
+        _ => "other",
+    };
     let modified = Timestamp::new(found.st_mtime, i32::try_from(found.st_mtime_nsec).unwrap_or_default()).unwrap_or_default();
     json!({
-        "path": path, "name": name, "size": found.st_size, "is_dir": kind == FileType::Directory, "is_symlink": kind == FileType::Symlink,
+        "path": path, "name": name, "type": word, "size": found.st_size, "is_dir": kind == FileType::Directory, "is_symlink": kind == FileType::Symlink,
         "mode": format!("{:04o}", found.st_mode & 0o7777), "modified_at": time(modified),
     })
 }

@@ -61,6 +61,11 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", why)
     }
 
+    /// As many as there may be are there.
+    pub fn too_many(why: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many", why)
+    }
+
     /// The sandbox or the process is not in a state for that.
     pub fn not_running(why: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "not_running", why)

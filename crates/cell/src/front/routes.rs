@@ -22,6 +22,7 @@ use super::{
     query::Query,
     registry::Registry,
     sandbox::Sandbox,
+    watch,
 };
 use crate::{host::Host, spec::SandboxSpec};
 
@@ -121,6 +122,7 @@ async fn part(app: &App, id: &str, rest: &[&str], request: Request<Incoming>) ->
             let bytes = to_the_end(async move { registry.snapshot(&id, &snapshot).await }).await?;
             Ok(json(StatusCode::CREATED, &object!({"bytes": bytes})))
         }
+        (&Method::GET, ["usage"]) => Ok(json(StatusCode::OK, &sandbox.usage().await)),
         (&Method::GET, ["connect"]) => {
             connect::connect(
                 &sandbox,
@@ -183,7 +185,7 @@ async fn act(sandbox: &Sandbox, id: &str, word: &str, query: &Query, request: Re
     Ok(nothing())
 }
 
-async fn file(sandbox: &Sandbox, rest: &[&str], query: &Query, request: Request<Incoming>) -> Answer {
+async fn file(sandbox: &Arc<Sandbox>, rest: &[&str], query: &Query, request: Request<Incoming>) -> Answer {
     match (request.method(), rest) {
         (&Method::GET, ["content"]) => {
             let (file, length) = files::open(sandbox, InnerPath::parse(query.text("path")?)?).await?;
@@ -194,6 +196,10 @@ async fn file(sandbox: &Sandbox, rest: &[&str], query: &Query, request: Request<
         (&Method::GET, ["list"]) => {
             let path = InnerPath::parse(query.optional("path").unwrap_or("/workspace"))?;
             Ok(json(StatusCode::OK, &files::list(sandbox, path, query.number("depth", 1)?).await?))
+        }
+        (&Method::GET, ["watch"]) => {
+            let path = InnerPath::parse(query.optional("path").unwrap_or("/workspace"))?;
+            Ok(streamed("application/x-ndjson", None, watch::watch(sandbox, path, query.flag("recursive", true)?).await?))
         }
         (&Method::POST, ["mkdir"]) => match read_json::<FolderBody>(request.into_body()).await {
             Ok(body) => files::make_folder(sandbox, InnerPath::parse(&body.path)?, body.parents).await.map(|()| nothing()),

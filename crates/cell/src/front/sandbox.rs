@@ -23,11 +23,14 @@ use super::{
     process::time,
     processes::Processes,
     spawner_client::Parts,
+    usage::{self, Usage},
 };
 use crate::{limits::Groups, redirect::Network, spec::SandboxSpec};
 
 /// A small part of the threads that tokio lets block.
 const FILE_TURNS: usize = 16;
+/// The host has 128 watchers for each user, and sandboxes share one.
+const WATCH_TURNS: usize = 8;
 const STOP: i32 = 19;
 const CONTINUE: i32 = 18;
 const EVERYBODY: i32 = -1;
@@ -62,6 +65,8 @@ pub struct Sandbox {
     pub processes: Processes,
     /// Turns at its files, each a thread of cell: one sandbox must not hold them all.
     pub file_turns: Arc<Semaphore>,
+    /// How many may watch its files at once.
+    pub watch_turns: Arc<Semaphore>,
     /// Cancelled when nothing of it runs any more.
     pub gone: CancellationToken,
     pid: i32,
@@ -85,6 +90,7 @@ impl Sandbox {
             init: InitLink::start(parts.init)?,
             processes: Processes::default(),
             file_turns: Arc::new(Semaphore::new(FILE_TURNS)),
+            watch_turns: Arc::new(Semaphore::new(WATCH_TURNS)),
             gone: parts.gone,
             pid: parts.pid,
             pidfd: parts.pidfd,
@@ -98,6 +104,12 @@ impl Sandbox {
     pub fn describe(&self) -> Value {
         let state = if self.paused() { "paused" } else { "running" };
         json!({"id": self.id, "state": state, "pid": self.pid, "started_at": time(self.started_at)})
+    }
+
+    /// What it uses of the host.
+    pub async fn usage(&self) -> Usage {
+        let (pid, groups) = (self.pid, self.groups.clone());
+        tokio::task::spawn_blocking(move || usage::measure(pid, &groups)).await.unwrap_or_default()
     }
 
     /// Whether it is paused.

@@ -11,3 +11,5 @@ mod limits;
 mod network;
 mod processes;
 mod trust;
+mod usage;
+mod watch;
