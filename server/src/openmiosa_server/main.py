@@ -68,7 +68,7 @@ async def serve(settings: Settings, places: Places, descriptor: int | None = Non
         except Unavailable as error:
             # An egressd that lives and is stuck: every mutation says so until it answers, reading and revoking go on.
             log.warning("egress_not_in_step", reason=error.message)
-        housekeeping = Housekeeping(system.database, system.services.sandboxes, system.cell)
+        housekeeping = Housekeeping(system.database, system.services.sandboxes, system.cell, system.services.snapshots)
         for loop in (housekeeping, Scheduler(system.database, system.services.connect)):
             await loop.start()
             stack.push_async_callback(loop.stop)

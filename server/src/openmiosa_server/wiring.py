@@ -20,7 +20,7 @@ from .link import EgressClient, Publisher
 from .link.authorities import Authorities
 from .network import Network
 from .replay import Replay
-from .sandboxes import Defaults, Execution, Files, Housekeeping, Previews, Reach, Resources, Sandboxes, Snapshots
+from .sandboxes import Defaults, Execution, Files, Housekeeping, Logs, Previews, Reach, Resources, Sandboxes, Snapshots, Terminals
 from .sandboxes.backends.local import CellClient
 from .settings import Settings
 from .telemetry import metrics
@@ -91,13 +91,17 @@ class System:
         )
         reach, replay = Reach(sandboxes, cell), Replay(database)
         await replay.start()
+        execution = Execution(reach, max_output_bytes=settings.sandboxes.max_output_bytes)
+        stack.push_async_callback(execution.aclose)
         previews = Previews(reach)
         stack.push_async_callback(previews.aclose)
         services = Services(
             identity=identity,
             presets=Presets(database, identity),
             sandboxes=sandboxes,
-            execution=Execution(reach, max_output_bytes=settings.sandboxes.max_output_bytes),
+            execution=execution,
+            logs=Logs(execution),
+            terminals=Terminals(execution),
             files=Files(reach, max_file_bytes=settings.sandboxes.max_file_bytes),
             snapshots=Snapshots(database, reach),
             previews=previews,

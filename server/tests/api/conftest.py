@@ -53,7 +53,7 @@ async def api(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         link = LinkServer(run / "link.sock", system.publisher, system.services.audit, refresh=system.services.connect.refresh)
         await link.start()
         stack.push_async_callback(link.stop)
-        housekeeping = Housekeeping(system.database, system.services.sandboxes, system.cell)
+        housekeeping = Housekeeping(system.database, system.services.sandboxes, system.cell, system.services.snapshots)
         public = serving.Public(application(system, housekeeping), listener, settings.server)
         await public.start()
         stack.push_async_callback(public.stop)

@@ -25,7 +25,7 @@ CHECKS = (
 )
 KINDS = ("key", "secret", "binding", "rule", "policy", "snapshot", "preview", "process", "api_key", "event")
 # Streams without an end: what they answer is in test_answers; here they are asked about a thing that is not there.
-ENDLESS = ["audit.tail", "audit.tail_compat", "processes.stream"]
+ENDLESS = ["audit.tail", "audit.tail_compat", "files.watch", "processes.stream", "sandboxes.logs_stream"]
 # What an installation on one machine cannot do is 501, and a provider that is not there is 502.
 EXPECTED = {501: ["previews.token", "previews.share"], 502: ["oauth.start", "oauth.machine", "secrets.reauthorize"]}
 

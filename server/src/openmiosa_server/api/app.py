@@ -10,11 +10,13 @@ from . import (
     audit,
     computers,
     document,
+    events,
     exec,
     failures,
     files,
     health,
     keys,
+    logs,
     network,
     oauth,
     previews,
@@ -24,6 +26,8 @@ from . import (
     templates,
     terminal,
     tokens,
+    transfers,
+    usage,
 )
 from .context import Services
 from .document import BASE
@@ -33,6 +37,7 @@ _ROUTERS = (
     network.router,  # before audit: its suggestions lie below /egress/audit/
     audit.router,
     audit.sockets,
+    events.router,
     terminal.sockets,
     secrets.router,
     oauth.router,
@@ -41,10 +46,14 @@ _ROUTERS = (
     tokens.router,
     templates.router,
     exec.router,
+    logs.router,
+    transfers.router,  # before files: its watch lies where a file of that name would
+    transfers.streamed,
     files.router,
     previews.router,
     snapshots.router,
     computers.router,
+    usage.router,
     sandboxes.router,
 )
 

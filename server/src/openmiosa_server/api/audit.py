@@ -13,7 +13,7 @@ from ..audit import Event, EventFilter
 from ..errors import OpenMiosaError
 from . import sse
 from .answers import JSON, data, dump
-from .context import Asked, Caller, while_valid
+from .context import Asked, while_valid
 from .operation import operation, socket
 from .route import Route
 from .schemas.audit import Event as AuditEvent
@@ -92,17 +92,17 @@ async def get(asked: Asked, event: str) -> Response:
     return data(await asked.services.audit.get(asked.principal, event, **asked.who))
 
 
-@router.get("/sandboxes/{key}/events", **operation("audit.tail_compat", stream=TailFrame, scope="audit:read", compat="audit.tail"))
 @router.get("/sandboxes/{key}/audit/stream", **operation("audit.tail", stream=TailFrame, scope="audit:read", sdk="sandbox.audit.tail"))
 async def tail(asked: Asked, key: str, request: Request, after: str | None = None) -> Response:
     """A sandbox's events as they happen; resumes after an event's id."""
-    return await _tail(asked, key, after or request.headers.get("last-event-id"))
+    after = after or request.headers.get("last-event-id")
+    events = await asked.services.audit.tail(asked.principal, resource_id=key, after=after, **asked.who)
 
+    async def frames() -> AsyncIterator[str]:
+        async for event in while_valid(asked, events):
+            yield sse.frame({"type": "audit", **event}, event="audit", event_id=event["id"])
 
-@router.get("/events/stream", **operation("audit.tail_all", stream=TailFrame, scope="audit:read", sdk="client.audit.tail"))
-async def tail_all(asked: Asked, request: Request, after: str | None = None) -> Response:
-    """The tenant's."""
-    return await _tail(asked, None, after or request.headers.get("last-event-id"))
+    return sse.stream(frames())
 
 
 @sockets.websocket("/egress/audit/resource/{key}")
@@ -134,16 +134,6 @@ async def tail_socket(client: WebSocket, key: str, after: str | None = None) -> 
     await asyncio.gather(sender, listener, guard, return_exceptions=True)
     if client.client_state is WebSocketState.CONNECTED and client.application_state is WebSocketState.CONNECTED:
         await client.close(1000)
-
-
-async def _tail(asked: Caller, key: str | None, after: str | None) -> Response:
-    events = await asked.services.audit.tail(asked.principal, resource_id=key, after=after, **asked.who)
-
-    async def frames() -> AsyncIterator[str]:
-        async for event in while_valid(asked, events):
-            yield sse.frame({"type": "audit", **event}, event="audit", event_id=event["id"])
-
-    return sse.stream(frames())
 
 
 async def _send(socket: WebSocket, events: AsyncIterator[Event]) -> None:

@@ -15,7 +15,7 @@ from ..errors import Unauthenticated
 from ..identity import Identity, Presets, Principal, RequestInfo
 from ..network import Network
 from ..replay import Replay
-from ..sandboxes import Execution, Files, Previews, Sandboxes, Snapshots
+from ..sandboxes import Execution, Files, Logs, Previews, Sandboxes, Snapshots, Terminals
 from ..templates.store import TemplateStore
 from ..vault import Vault
 
@@ -28,6 +28,8 @@ class Services:
     presets: Presets
     sandboxes: Sandboxes
     execution: Execution
+    logs: Logs
+    terminals: Terminals
     files: Files
     snapshots: Snapshots
     previews: Previews

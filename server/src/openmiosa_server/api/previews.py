@@ -18,6 +18,7 @@ from .schemas.sandboxes import Preview
 router = APIRouter(prefix="/sandboxes/{key}", route_class=Route)
 
 
+_WHAT_TO_DO = "previews are reachable on the server's own machine alone, so they are not shared: forward the port with ssh -L"
 _UNSHARED = "previews are reachable on the server's own machine alone, so they are not shared"
 
 
@@ -60,9 +61,17 @@ async def close(asked: Asked, key: str, preview: str) -> Response:
     return nothing()
 
 
+@router.post("/previews/{preview}/share", **operation("previews.share_one", scope="sandboxes:read", no_sdk=_UNSHARED, refuses=(501,)))
+@router.delete("/previews/{preview}/share", **operation("previews.unshare_one", scope="sandboxes:read", no_sdk=_UNSHARED, refuses=(501,)))
+async def share_one(asked: Asked, key: str, preview: str) -> Response:
+    """The same of one preview."""
+    await asked.services.previews.get(asked.principal, key, preview, **asked.who)
+    raise NotSupported(_WHAT_TO_DO)
+
+
 @router.post("/preview-token", **operation("previews.token", scope="sandboxes:read", no_sdk=_UNSHARED, status=501))
 @router.post("/shares", **operation("previews.share", scope="sandboxes:read", no_sdk=_UNSHARED, status=501))
 async def share(asked: Asked, key: str) -> Response:
     """A preview is reachable on the server's own machine alone, so there is nobody to share it with."""
     await asked.services.sandboxes.get(asked.principal, key, **asked.who)
-    raise NotSupported("previews are reachable on the server's own machine alone, so they are not shared: forward the port with ssh -L")
+    raise NotSupported(_WHAT_TO_DO)

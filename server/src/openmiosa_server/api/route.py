@@ -52,6 +52,20 @@ class Route(Documented):
         return handled
 
 
+class StreamedRoute(Documented):
+    """Routes that take a body of any size as it comes: what they do twice is the same as once, so nothing is replayed."""
+
+    def get_route_handler(self) -> Handler:
+        """Wrap what FastAPI made."""
+        handle = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            await authenticated(request)
+            return await handle(request)
+
+        return handled
+
+
 class OpenRoute(Documented):
     """Routes without a key: the OAuth callback, which is authorised by its state; probes; the API's document."""
 

@@ -16,7 +16,7 @@ from .context import Asked
 from .operation import operation
 from .route import Route
 from .schemas.common import Many, One
-from .schemas.sandboxes import Readiness, ReadinessFrame, Sandbox, Usage, VariablesAnswer
+from .schemas.sandboxes import Readiness, ReadinessFrame, Sandbox, VariablesAnswer
 
 router = APIRouter(prefix="/sandboxes", route_class=Route)
 
@@ -49,9 +49,6 @@ _ELSEWHERE = frozenset(
         "no_env",
         "fail_fast",
         "compute_placement_request",
-        "snapshot_id",
-        "keep_last_snapshots",
-        "snapshot_expiration_sec",
         "miosa_persistent",
         "user_id",
     )
@@ -67,6 +64,7 @@ class SandboxCreate(Body):
     model_config = example({"name": "agent", "size": "small", "env": {"MODE": "draft"}, "tags": ["demo"], "timeout_sec": 3600})
 
     template_id: str | None = Field(default=None, max_length=255)
+    snapshot_id: str | None = Field(default=None, max_length=40)
     image: str | None = Field(default=None, max_length=255)
     name: str | None = None
     slug: str | None = Field(default=None, min_length=1, max_length=255)
@@ -79,6 +77,8 @@ class SandboxCreate(Body):
     idle_timeout_sec: int | None = None
     persistent: bool | None = None
     always_on: bool | None = None
+    keep_last_snapshots: int | None = Field(default=None, ge=1)
+    snapshot_expiration_sec: int | None = Field(default=None, ge=1)
     env: dict[str, str] | None = None
     metadata: dict[str, Any] | None = None
     tags: list[str] | None = None
@@ -108,7 +108,7 @@ class SandboxCreate(Body):
             persistent=self.persistent is not False,
             always_on=self.always_on is True,
             env=self.env or {},
-            metadata=self.metadata or {},
+            metadata={**(self.metadata or {}), **self._retention()},
             tags=tuple(self.tags or ()),
             workspace_id=self.workspace_id,
             owner_user_id=self.owner_user_id,
@@ -116,6 +116,11 @@ class SandboxCreate(Body):
             external_user_id=self.external_user_id,
             external_project_id=self.external_project_id,
         )
+
+    def _retention(self) -> dict[str, int]:
+        """How long snapshots stay: the published clients put it into the metadata, and so it is kept there."""
+        given = {"keep_last_snapshots": self.keep_last_snapshots, "snapshot_expiration_sec": self.snapshot_expiration_sec}
+        return {name: value for name, value in given.items() if value is not None}
 
 
 class SandboxUpdate(Body):
@@ -130,6 +135,20 @@ class SandboxUpdate(Body):
     always_on: bool | None = None
     timeout_sec: int | None = Field(default=None, ge=0)
     idle_timeout_sec: int | None = Field(default=None, ge=0)
+    persistent: bool | None = None
+
+
+class SandboxResume(Body):
+    """Variables beside those that it has."""
+
+    model_config = example({"env": {"MODE": "final"}})
+
+    env: dict[str, str] | None = None
+
+    @classmethod
+    def known_elsewhere(cls) -> frozenset[str]:
+        """The rest of the wire's resume body."""
+        return frozenset(("environment", "environment_id", "env_id", "no_env", "fail_fast"))
 
 
 class SandboxExtend(Body):
@@ -167,7 +186,11 @@ class EnvSet(Body):
 @router.post("", **operation("sandboxes.create", One[Sandbox], scope="sandboxes:write", sdk="client.sandboxes.create", status=201))
 async def create(asked: Asked, given: Annotated[SandboxCreate, body(SandboxCreate)]) -> Response:
     """Create a sandbox; it is running when this answers."""
-    sandbox = await asked.services.sandboxes.create(asked.principal, given.wanted(), **asked.who)
+    wanted = given.wanted()
+    if given.snapshot_id is None:
+        sandbox = await asked.services.sandboxes.create(asked.principal, wanted, **asked.who)
+    else:
+        sandbox = await asked.services.snapshots.start_from(asked.principal, given.snapshot_id, wanted, **asked.who)
     return data(sandbox.view(), status=201)
 
 
@@ -220,6 +243,7 @@ async def update(asked: Asked, key: str, given: Annotated[SandboxUpdate, body(Sa
         always_on=given.always_on,
         timeout_sec=given.timeout_sec,
         idle_timeout_sec=given.idle_timeout_sec,
+        persistent=given.persistent,
     )
     return data((await asked.services.sandboxes.update(asked.principal, key, change, **asked.who)).view())
 
@@ -254,9 +278,9 @@ async def stop(asked: Asked, key: str) -> Response:
 
 
 @router.post("/{key}/resume", **operation("sandboxes.resume", One[Sandbox], scope="sandboxes:write", sdk="sandbox.resume"))
-async def resume(asked: Asked, key: str) -> Response:
-    """Let it run again."""
-    return data((await asked.services.sandboxes.resume(asked.principal, key, **asked.who)).view())
+async def resume(asked: Asked, key: str, given: Annotated[SandboxResume, body(SandboxResume)]) -> Response:
+    """Let it run again, with these variables from now on."""
+    return data((await asked.services.sandboxes.resume(asked.principal, key, given.env, **asked.who)).view())
 
 
 @router.post("/{key}/extend", **operation("sandboxes.extend", One[Sandbox], scope="sandboxes:write", sdk="sandbox.extend"))
@@ -309,13 +333,6 @@ async def set_variables(asked: Asked, key: str, given: Annotated[EnvSet, body(En
 async def drop_variable(asked: Asked, key: str, name: str) -> Response:
     """Remove one."""
     return _variables(await asked.services.sandboxes.update(asked.principal, key, UpdateSandbox(env_without=name), **asked.who))
-
-
-@router.get("/{key}/usage", **operation("sandboxes.usage", One[Usage], scope="sandboxes:read", sdk="sandbox.usage"))
-async def usage(asked: Asked, key: str) -> Response:
-    """How long it has lived, and what it may use."""
-    view = (await asked.services.sandboxes.get(asked.principal, key, **asked.who)).view()
-    return data({"sandbox_id": view["id"], "state": view["state"], "started_at": view["started_at"], **view["resource_contract"]})
 
 
 def _variables(sandbox: Any) -> Response:

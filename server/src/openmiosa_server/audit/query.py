@@ -46,6 +46,19 @@ def matching(wanted: EventFilter, resource_id: str | None) -> list[ColumnElement
     return conditions
 
 
+async def totals(tx: AsyncConnection, conditions: Sequence[ColumnElement[bool]]) -> dict[str, int]:
+    """Calls by how they went, and their bytes; names that were asked for and never connected to are no calls."""
+    counted = func.sum(events.c.count), func.sum(events.c.bytes_in), func.sum(events.c.bytes_out)
+    query = select(events.c.action, *counted).where(*conditions, events.c.action != "stub").group_by(events.c.action)
+    sums = {"total": 0, "allowed": 0, "refused": 0, "failed": 0, "bytes_in": 0, "bytes_out": 0}
+    for action, calls, bytes_in, bytes_out in (await tx.execute(query)).all():
+        sums["total"] += int(calls or 0)
+        sums[{"allow": "allowed", "reject": "refused"}.get(action, "failed")] += int(calls or 0)
+        sums["bytes_in"] += int(bytes_in or 0)
+        sums["bytes_out"] += int(bytes_out or 0)
+    return sums
+
+
 async def page(tx: AsyncConnection, conditions: Sequence[ColumnElement[bool]], wanted: EventFilter, after: int | None) -> EventPage:
     """Oldest first. Without `since` and without a cursor: the newest, still oldest first."""
     limit = max(1, min(wanted.limit, MAX_LIMIT))

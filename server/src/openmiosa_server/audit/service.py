@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement
@@ -55,6 +56,14 @@ class Audit:
         if not found:
             raise NotFound("no such event")
         return found[0]
+
+    async def totals(self, principal: Principal, resource_id: str, since: datetime) -> dict[str, int]:
+        """How many calls a sandbox made since then, and their bytes. Figures of the sandbox, not events: its readers may know them."""
+        await self._identity.authorize(principal, "sandboxes:read", "audit:event:count", resource_id=resource_id, record=False)
+        async with self._database.read() as tx:
+            sandbox_id = await self._resource(tx, principal, resource_id)
+            conditions = [*query.visible(principal), *query.matching(EventFilter(since=since), sandbox_id)]
+            return await query.totals(tx, conditions)
 
     async def tail(
         self,

@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import Invalid, NotFound, OpenMiosaError
 from ..identity import Principal, RequestInfo
 from .backends import Launch, Output, Pty
+from .lifecycle import Lifecycle
 from .reach import Reach
 from .types import Command, Sandbox
 
@@ -64,6 +65,7 @@ class Execution:
         self._backend = reach.backend
         self._limit = max_output_bytes
         self._shells: dict[str, str] = {}
+        self._telling: set[asyncio.Task[None]] = set()
 
     async def start(
         self,
@@ -90,6 +92,7 @@ class Execution:
         running = Running(sandbox, process)
         if command.stdin is not None:
             await self._feed(running, command.stdin.encode())
+        self._tell(running)
         return running
 
     async def wait(self, running: Running) -> Result:
@@ -136,6 +139,28 @@ class Execution:
                 return Running(sandbox, process)
         raise NotFound(f"no process {wanted[:80]!r} in this sandbox; ended ones are remembered for ten minutes")
 
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """Where beginnings and ends are told."""
+        return self._reach.sandboxes.lifecycle
+
+    async def look(self, principal: Principal, key: str, action: str, request: RequestInfo | None) -> Sandbox:
+        """The sandbox, to be watched and not woken up."""
+        return await self._reach.into(principal, key, "sandboxes:read", action, request, wake=False)
+
+    async def all_of(self, sandbox: Sandbox) -> list[Running]:
+        """What was started in a sandbox that was looked up already."""
+        return [Running(sandbox, process) for process in await self._reach.do(sandbox, lambda: self._backend.processes(sandbox.id))]
+
+    async def one(self, sandbox: Sandbox, process_id: str) -> Running:
+        """One process of it, by its id here."""
+        return Running(sandbox, await self._backend.process(sandbox.id, process_id))
+
+    async def everything(self, principal: Principal, key: str, *, request: RequestInfo | None = None) -> list[tuple[Running, bytes]]:
+        """What every process of the sandbox has said, as far as it is kept, in the order in which they were started."""
+        started = await self.processes(principal, key, request=request)
+        return [(running, await self.logs(running)) for running in started]
+
     async def logs(self, running: Running) -> bytes:
         """What it has said so far and the ring still holds, in the order it came."""
         said = bytearray()
@@ -170,6 +195,32 @@ class Execution:
     async def resize(self, running: Running, pty: Pty) -> None:
         """Its terminal."""
         await self._backend.resize(running.sandbox.id, running.id, pty)
+
+    def _tell(self, running: Running) -> None:
+        """Tell whoever watches that it began, and later that it ended."""
+        lifecycle = self.lifecycle
+        about = {"process": running.id, "pid": str(running.process["pid"]), "name": running.process.get("name")}
+        lifecycle.tell("sandbox.exec.started", running.sandbox, **about)
+        if not lifecycle.watched(running.sandbox):
+            return
+
+        async def to_the_end() -> None:
+            try:
+                async for chunk in self._backend.output(running.sandbox.id, running.id, follow=True, from_start=False):
+                    if "exit" in chunk:
+                        lifecycle.tell("sandbox.exec.completed", running.sandbox, **about, exit_code=chunk["exit"]["exit_code"])
+            except OpenMiosaError:
+                return  # the sandbox ended, which is told by itself
+
+        task = asyncio.create_task(to_the_end())
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def aclose(self) -> None:
+        """Stop waiting for ends."""
+        for task in list(self._telling):
+            task.cancel()
+        await asyncio.gather(*self._telling, return_exceptions=True)
 
     def _take(self, result: Result, chunk: Output) -> None:
         if "data" in chunk:

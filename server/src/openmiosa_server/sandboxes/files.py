@@ -2,15 +2,19 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from ..errors import BadRequest, TooLarge
 from ..identity import Principal, RequestInfo
+from .export import Export
 from .reach import Reach
 from .types import Sandbox
 
 HOME = "/workspace"
 _DEEPEST = 16
+_MIB = 2**20
+_EXPORTED = 1000  # paths of one export
 _READ, _WRITE = "sandboxes:read", "sandboxes:write"
 
 
@@ -55,6 +59,46 @@ class Files:
             except (BadRequest, TooLarge) as error:
                 failed.append({"path": path, "error": error.message, "code": error.code})
         return written, failed
+
+    async def upload(
+        self,
+        principal: Principal,
+        key: str,
+        path: str,
+        content: AsyncIterator[bytes],
+        *,
+        length: int | None = None,
+        mode: str | None = None,
+        request: RequestInfo | None = None,
+    ) -> dict[str, Any]:
+        """Replace a file by what arrives, of any size that the sandbox's disk takes, without keeping it in memory."""
+        sandbox = await self._into(principal, key, _WRITE, "sandbox:file:write", request)
+        wanted, most = checked(path), sandbox.disk_size_mb * _MIB
+        if length is not None and length > most:
+            raise TooLarge(f"a file of this sandbox has at most {most} bytes; this one has {length}", details={"limit": most})
+        # A body can be sent once, so the runtime is asked before whether it is there at all.
+        await self._reach.do(sandbox, lambda: self._backend.stat(sandbox.id, "/"))
+        with self._reach.sandboxes.activity.use(sandbox.id):
+            return await self._backend.write_file(sandbox.id, wanted, content, mode=mode)
+
+    @asynccontextmanager
+    async def watch(
+        self, principal: Principal, key: str, path: str, *, recursive: bool = True, request: RequestInfo | None = None
+    ) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+        """What changes below a folder, from the moment that this is entered."""
+        sandbox = await self._into(principal, key, _READ, "sandbox:file:watch", request)
+        wanted = checked(path)
+        await self._reach.do(sandbox, lambda: self._backend.stat(sandbox.id, wanted))
+        async with self._backend.watch_files(sandbox.id, wanted, recursive=recursive) as changes:
+            yield changes
+
+    async def to_export(self, principal: Principal, key: str, paths: list[str], *, request: RequestInfo | None = None) -> Export:
+        """Files and folders, to be sent together; they must be there."""
+        sandbox = await self._into(principal, key, _READ, "sandbox:file:export", request)
+        if not 1 <= len(paths) <= _EXPORTED:
+            raise BadRequest(f"give a path, or 1 to {_EXPORTED} paths", details={"field": "paths"})
+        entries = [await self._reach.do(sandbox, partial(self._backend.stat, sandbox.id, checked(path))) for path in paths]
+        return Export(self._backend, sandbox, entries, self._reach.sandboxes.activity)
 
     async def stat(self, principal: Principal, key: str, path: str, *, request: RequestInfo | None = None) -> dict[str, Any]:
         """One entry."""

@@ -13,6 +13,7 @@ from ..errors import OpenMiosaError
 from . import store
 from .backends import Backend
 from .service import Sandboxes
+from .snapshots import Snapshots
 from .types import Sandbox
 
 _EVERY = 2.0  # seconds between two looks; a lost sandbox is noticed at its next use anyway
@@ -23,9 +24,10 @@ log = structlog.get_logger(__name__)
 class Housekeeping:
     """One loop: compare what the database says with what the runtime has, and look at the clock."""
 
-    def __init__(self, database: Database, sandboxes: Sandboxes, backend: Backend) -> None:
+    def __init__(self, database: Database, sandboxes: Sandboxes, backend: Backend, snapshots: Snapshots) -> None:
         self._database = database
         self._sandboxes = sandboxes
+        self._snapshots = snapshots
         self._backend = backend
         self._task: asyncio.Task[None] | None = None
         self.adopted = asyncio.Event()  # the runtime was heard and its sandboxes were taken up
@@ -52,6 +54,7 @@ class Housekeeping:
                 await self.reconcile()
                 self.adopted.set()
                 await self.expire()
+                await self._snapshots.expire()
             except OpenMiosaError as error:
                 if self.adopted.is_set() or not said:
                     said = True
@@ -82,6 +85,7 @@ class Housekeeping:
         for sandbox in running:
             if reason := self._overdue(sandbox):
                 log.info("sandbox_expired", sandbox=sandbox.id, reason=reason)
+                self._sandboxes.lifecycle.tell("sandbox.idle" if reason.startswith("idle") else "sandbox.timeout", sandbox, reason=reason)
                 end = self._sandboxes.pause_found(sandbox) if sandbox.persistent else self._sandboxes.destroy_found(sandbox, reason)
                 await self._guarded(sandbox, end)
 

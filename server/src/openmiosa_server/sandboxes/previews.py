@@ -73,6 +73,7 @@ class Previews:
         listener = await asyncio.start_server(accept, "127.0.0.1", 0, limit=_CHUNK)
         url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
         self._open[preview_id] = Preview(preview_id, sandbox.id, port, url, now(), listener)
+        self._reach.sandboxes.lifecycle.tell("sandbox.preview.ready", sandbox, port=port, url=url)
         return self._open[preview_id]
 
     async def listed(self, principal: Principal, key: str, *, request: RequestInfo | None = None) -> list[Preview]:

@@ -1,6 +1,7 @@
 """The life of a sandbox: create, look up, change, pause, resume, destroy. Walk A, the server's half."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from . import names, sizes, store
 from .activity import Activity
 from .backends import Backend, Spec
 from .backends.local import NotRunning
+from .lifecycle import Lifecycle
 from .ports import Authorities, Authorizes, Binds, Keeps, Policies, Publishes, Templates
 from .states import require_move
 from .types import CreateSandbox, Sandbox, SandboxFilter, UpdateSandbox
@@ -68,6 +70,7 @@ class Sandboxes:
         self._defaults = defaults
         self._locks: dict[str, asyncio.Lock] = {}
         self.activity = Activity()
+        self.lifecycle = Lifecycle()
 
     async def create(self, principal: Principal, wanted: CreateSandbox, *, request: RequestInfo | None = None) -> Sandbox:
         """Row, policy, authority and bindings in one transaction; then the data plane; then the runtime; then `running`."""
@@ -144,9 +147,14 @@ class Sandboxes:
             await self._backend.pause(sandbox.id)
             return await self._move(sandbox, "paused")
 
-    async def resume(self, principal: Principal, key: str, *, request: RequestInfo | None = None) -> Sandbox:
-        """Let it run again; resuming a running one is no error."""
+    async def resume(
+        self, principal: Principal, key: str, env: dict[str, str] | None = None, *, request: RequestInfo | None = None
+    ) -> Sandbox:
+        """Let it run again, with these variables beside its own; resuming a running one is no error."""
         sandbox = await self.lookup(principal, key, "sandboxes:write", "sandbox:sandbox:resume", request)
+        if env:
+            async with self._database.begin() as tx:
+                await store.change(tx, sandbox.id, env={**sandbox.env, **names.check_env(env)})
         return await self._resume(sandbox)
 
     async def extend(self, principal: Principal, key: str, seconds: int, *, request: RequestInfo | None = None) -> Sandbox:
@@ -177,6 +185,7 @@ class Sandboxes:
                 await self._forget(tx, sandbox.id)
                 await store.change(tx, sandbox.id, state="destroyed", state_reason=reason, destroyed_at=now())
             await self._withdraw(sandbox.id)
+        self.lifecycle.tell("sandbox.destroyed", sandbox, reason=reason)
         self._locks.pop(sandbox.id, None)
         self.activity.forget(sandbox.id)
 
@@ -224,6 +233,15 @@ class Sandboxes:
         """The sandbox's variables, over them the placeholders, over them what the call gives."""
         return {**sandbox.env, **await self._bindings.environment(sandbox.id), **names.check_env(explicit)}
 
+    async def measure(self, sandbox: Sandbox) -> dict[str, Any]:
+        """What it uses of the host right now; nothing where it does not run."""
+        used: dict[str, Any] = dict.fromkeys(("cpu_usec", "memory_bytes", "memory_peak_bytes", "tasks"))
+        if sandbox.state in ("running", "paused"):
+            with contextlib.suppress(NotRunning):
+                used |= await self._backend.usage(sandbox.id)
+        began = sandbox.started_at
+        return {**used, "running_sec": 0 if began is None else int(((sandbox.destroyed_at or now()) - began).total_seconds())}
+
     async def mark_running(self, sandbox: Sandbox) -> Sandbox:
         """The last step of walk A."""
         moment = now()
@@ -232,18 +250,14 @@ class Sandboxes:
         if not moved:
             raise Conflict(f"the sandbox {sandbox.name} was destroyed while it started", code="RESOURCE_STATE")
         self.activity.touch(sandbox.id)
+        self.lifecycle.tell("sandbox.started", sandbox)
         return replace(sandbox, state="running", started_at=moment, ready_at=moment, updated_at=moment)
 
     def _row(self, principal: Principal, wanted: CreateSandbox) -> dict[str, Any]:
         if principal.external_user_id is not None and wanted.external_user_id not in (None, principal.external_user_id):
             raise Forbidden("this key belongs to one external user and makes sandboxes for that user only")
-        owners = (wanted.owner_user_id, wanted.workspace_id, wanted.external_workspace_id)
-        # Whose a sandbox is decides whose secrets it gets. A copy stays where its original was put.
-        if principal.external_user_id is not None and wanted.from_snapshot is None and any(owner is not None for owner in owners):
-            raise Forbidden(
-                "this key belongs to one external user: leave out owner_user_id, workspace_id and external_workspace_id, "
-                "since they would give the sandbox other people's secrets"
-            )
+        if wanted.from_snapshot is None:  # a copy stays where its original was put
+            require_own(principal, wanted.owner_user_id, wanted.workspace_id, wanted.external_workspace_id)
         resources = sizes.resolve(wanted, self._defaults.resources)
         moment = now()
         return {
@@ -322,6 +336,7 @@ class Sandboxes:
             values["started_at"] = now()
         async with self._database.begin() as tx:
             await store.change(tx, sandbox.id, **values)
+        self.lifecycle.tell("sandbox.resumed" if state == "running" else f"sandbox.{state}", sandbox)
         return replace(sandbox, **values)
 
     async def _again(self, sandbox: Sandbox) -> Sandbox:
@@ -363,6 +378,15 @@ class Sandboxes:
     async def _alone(self, sandbox_id: str) -> AsyncIterator[None]:
         async with self._locks.setdefault(sandbox_id, asyncio.Lock()):
             yield
+
+
+def require_own(principal: Principal, *owners: str | None) -> None:
+    """Whose a sandbox is decides whose secrets it gets, so a key of one external user does not say."""
+    if principal.external_user_id is not None and any(owner is not None for owner in owners):
+        raise Forbidden(
+            "this key belongs to one external user: leave out owner_user_id, workspace_id and external_workspace_id, "
+            "since they would give the sandbox other people's secrets"
+        )
 
 
 def _positive(name: str, given: int | None, default: int | None) -> int | None:

@@ -45,8 +45,35 @@ class UpdateSandbox:
     always_on: bool | None = None
     timeout_sec: int | None = None
     idle_timeout_sec: int | None = None
+    persistent: bool | None = None
     env: dict[str, str] | None = None
     env_without: str | None = None  # this variable goes, the others stay
+
+
+@dataclass(frozen=True, slots=True)
+class ForkSandbox:
+    """What a copy is to have of its own; None takes what the original has."""
+
+    snapshot_id: str | None = None
+    name: str | None = None
+    template_id: str | None = None
+    timeout_sec: int | None = None
+    idle_timeout_sec: int | None = None
+    metadata: dict[str, Any] | None = None
+    env: dict[str, str] | None = None
+    tags: tuple[str, ...] | None = None
+    external_user_id: str | None = None
+    external_workspace_id: str | None = None
+    external_project_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeepSnapshot:
+    """Why a copy is made and how long it stays; without a word, as its sandbox's metadata says, else for good."""
+
+    comment: str | None = None
+    keep: bool = False
+    seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +203,8 @@ class SandboxSnapshot:
     comment: str | None
     state: str
     size_bytes: int | None
+    keep: bool
+    expires_at: datetime | None
     created_at: datetime
 
     def view(self) -> dict[str, Any]:
@@ -188,6 +217,8 @@ class SandboxSnapshot:
             "state": self.state,
             "status": self.state,
             "size_bytes": self.size_bytes,
+            "keep": self.keep,
+            "expires_at": optional_rfc3339(self.expires_at),
             "created_at": rfc3339(self.created_at),
             "inserted_at": rfc3339(self.created_at),
         }

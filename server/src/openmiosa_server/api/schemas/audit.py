@@ -83,6 +83,30 @@ class TailFrame(RootModel[EventFrame | StreamError]):
     """What a tail carries."""
 
 
+class LifecycleFrame(Shape):
+    """What happened to a sandbox: `sandbox.started`, `sandbox.exec.completed` and so on. Live alone, and not kept."""
+
+    type: Annotated[str, Field(pattern=r"^sandbox\.")]
+    id: Annotated[str, Field(pattern="^lev_")]
+    tenant_id: str
+    resource_id: str
+    resource_type: Literal["sandbox"]
+    action: Annotated[str, Field(description="The same as `type`.")]
+    effect: Literal["allow"]
+    host: Annotated[str, Field(description="The sandbox's name.")]
+    status_code: Literal[0]
+    external_user_id: Text
+    external_workspace_id: Text
+    request_transforms: Transforms
+    metadata: dict[str, Any]
+    timestamp: Moment
+    inserted_at: Moment
+
+
+class EventsFrame(RootModel[EventFrame | LifecycleFrame | StreamError]):
+    """What an event stream carries: calls, and what happens to sandboxes."""
+
+
 class AdminEntry(Shape):
     """One administrative act, allowed, refused or failed."""
 

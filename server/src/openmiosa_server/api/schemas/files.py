@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, RootModel
 
-from .common import Moment, Shape
+from .common import Moment, Shape, StreamError, Text
 
 
 class Written(Shape):
@@ -42,11 +42,13 @@ class Entry(Shape):
 
     path: str
     name: str
+    type: Literal["file", "dir", "symlink", "other"]
     size: int
     is_dir: bool
     is_symlink: bool
     mode: Annotated[str, Field(description="Octal, as text.", pattern="^[0-7]{4}$")]
     modified_at: Moment
+    target: Annotated[str, Field(description="Of a link: where it leads.")] = ""
 
 
 class Listing(Shape):
@@ -86,3 +88,29 @@ class Entries(Shape):
     """A folder's entries."""
 
     entries: list[Entry]
+
+
+class ChangeFrame(Shape):
+    """A change. `overflow` says that some were lost, `limit` that further folders are not watched; `message` has more then."""
+
+    event: Literal["created", "modified", "deleted", "renamed", "overflow", "limit"]
+    type: Annotated[str, Field(description="The same as `event`.")]
+    path: str
+    is_dir: bool
+    old_path: Annotated[Text, Field(description="Of what was renamed: its path before.")]
+    message: str = ""
+
+
+class WatchFrame(RootModel[ChangeFrame | StreamError]):
+    """What a watch carries."""
+
+
+class ExportMade(Shape):
+    """Where the export can be had."""
+
+    url: Annotated[str, Field(description="A path of this API; GET it with the same key.")]
+    download_url: Annotated[str, Field(description="The same as `url`.")]
+    filename: str
+    content_type: str
+    paths: list[str]
+    label: Text

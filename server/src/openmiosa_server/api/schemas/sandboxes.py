@@ -84,14 +84,6 @@ class ReadinessFrame(Readiness):
     type: Literal["ready", "timeout"]
 
 
-class Usage(ResourceContract):
-    """How long a sandbox has lived, and what it may use."""
-
-    sandbox_id: str
-    state: State
-    started_at: Moment | None
-
-
 class Variable(Shape):
     """One variable of a sandbox."""
 
@@ -123,8 +115,17 @@ class Snapshot(Shape):
     state: Literal["creating", "ready", "failed"]
     status: Annotated[str, Field(description="The same as `state`.")]
     size_bytes: Number
+    keep: Annotated[bool, Field(description="Whether it stays whatever its sandbox's retention says.")]
+    expires_at: Moment | None
     created_at: Moment
     inserted_at: Moment
+
+
+class SnapshotMade(Shape):
+    """The id of a copy. Flat."""
+
+    snapshot_id: str
+    id: str
 
 
 class Preview(Shape):

@@ -83,6 +83,9 @@ class Backend(Protocol):
     async def resume(self, sandbox_id: str) -> None:
         """Let them run again."""
 
+    async def usage(self, sandbox_id: str) -> dict[str, Any]:
+        """What it uses right now: `cpu_usec`, `memory_bytes`, `memory_peak_bytes`, `tasks`."""
+
     async def snapshot(self, sandbox_id: str, snapshot_id: str) -> int:
         """Keep a copy of its writable folders; returns the bytes."""
 
@@ -98,7 +101,7 @@ class Backend(Protocol):
     async def process(self, sandbox_id: str, process_id: str) -> dict[str, Any]:
         """One process."""
 
-    def output(self, sandbox_id: str, process_id: str, *, follow: bool) -> AsyncIterator[Output]:
+    def output(self, sandbox_id: str, process_id: str, *, follow: bool, from_start: bool = True) -> AsyncIterator[Output]:
         """Its output as it comes, data as bytes; with `follow` until it has ended, `exit` last."""
 
     async def stdin(self, sandbox_id: str, process_id: str, data: bytes, *, eof: bool = False) -> None:
@@ -126,6 +129,9 @@ class Backend(Protocol):
 
     async def list_files(self, sandbox_id: str, path: str, depth: int) -> dict[str, Any]:
         """A folder's entries down to a depth."""
+
+    def watch_files(self, sandbox_id: str, path: str, *, recursive: bool) -> AbstractAsyncContextManager[AsyncIterator[dict[str, Any]]]:
+        """What changes below a folder, from the moment that this is entered."""
 
     async def mkdir(self, sandbox_id: str, path: str, *, parents: bool) -> None:
         """Make a folder."""

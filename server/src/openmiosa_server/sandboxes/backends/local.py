@@ -12,11 +12,13 @@ import anyio
 import httpcore2
 import httpx2
 
-from ...errors import BadRequest, Conflict, Invalid, NotFound, OpenMiosaError, TooLarge, Unavailable
+from ...errors import BadRequest, Conflict, Invalid, NotFound, OpenMiosaError, RateLimited, TooLarge, Unavailable
 from . import Launch, Output, Pty, Spec, Stream
 
 _TIMEOUT = httpx2.Timeout(60.0, connect=2.0)
 _STREAM_TIMEOUT = httpx2.Timeout(None, connect=2.0)  # a process may be silent for days
+
+_BEYOND = str(2**63)  # an offset that no output reaches: what is followed from there is the end alone
 
 # cell's codes as the public API says them; what is missing here is our own fault and answers 500.
 _ERRORS: dict[str, tuple[type[OpenMiosaError], str]] = {
@@ -27,6 +29,7 @@ _ERRORS: dict[str, tuple[type[OpenMiosaError], str]] = {
     "not_a_file": (Conflict, "NOT_A_FILE"),
     "too_large": (TooLarge, "TOO_LARGE"),
     "not_found": (NotFound, "NOT_FOUND"),
+    "too_many": (RateLimited, "TOO_MANY"),
     "host_unsupported": (Unavailable, "HOST_UNSUPPORTED"),
 }
 
@@ -107,6 +110,10 @@ class CellClient:
         """Let them run again."""
         await self._json("POST", _at(sandbox_id, "resume"))
 
+    async def usage(self, sandbox_id: str) -> dict[str, Any]:
+        """What it uses right now."""
+        return await self._json("GET", _at(sandbox_id, "usage"))
+
     async def snapshot(self, sandbox_id: str, snapshot_id: str) -> int:
         """Keep a copy of its writable folders; returns the bytes."""
         made = await self._json("POST", _at(sandbox_id, "snapshots", snapshot_id), timeout=_STREAM_TIMEOUT)
@@ -140,9 +147,10 @@ class CellClient:
         """One process."""
         return dict((await self._json("GET", _at(sandbox_id, "processes", process_id), missing="process"))["process"])
 
-    async def output(self, sandbox_id: str, process_id: str, *, follow: bool) -> AsyncIterator[Output]:
+    async def output(self, sandbox_id: str, process_id: str, *, follow: bool, from_start: bool = True) -> AsyncIterator[Output]:
         """Its output as it comes, data as bytes; with `follow` until it has ended, `exit` last."""
-        parameters = {"stdout": "0", "stderr": "0", "follow": "true" if follow else "false"}
+        offset = "0" if from_start else _BEYOND
+        parameters = {"stdout": offset, "stderr": offset, "follow": "true" if follow else "false"}
         request = self._streams.build_request("GET", _at(sandbox_id, "processes", process_id, "output"), params=parameters)
         async with self._opened(request, "process") as response:
             async for line in response.aiter_lines():
@@ -203,6 +211,14 @@ class CellClient:
         """A folder's entries down to a depth."""
         return await self._json("GET", _at(sandbox_id, "files", "list"), params={"path": path, "depth": str(depth)}, missing="file")
 
+    @asynccontextmanager
+    async def watch_files(self, sandbox_id: str, path: str, *, recursive: bool) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+        """What changes below a folder, from the moment that this is entered."""
+        parameters = {"path": path, "recursive": "true" if recursive else "false"}
+        request = self._streams.build_request("GET", _at(sandbox_id, "files", "watch"), params=parameters)
+        async with self._opened(request, "file") as response:
+            yield _changes(response)
+
     async def mkdir(self, sandbox_id: str, path: str, *, parents: bool) -> None:
         """Make a folder."""
         await self._json("POST", _at(sandbox_id, "files", "mkdir"), json={"path": path, "parents": parents}, missing="file")
@@ -236,6 +252,12 @@ class CellClient:
             raise _away(error) from error
         finally:
             await response.aclose()
+
+
+async def _changes(response: httpx2.Response) -> AsyncIterator[dict[str, Any]]:
+    async for line in response.aiter_lines():
+        if line:
+            yield json.loads(line)
 
 
 class _Upgraded:

@@ -1,0 +1,83 @@
+"""/sandboxes/:id/events and /events/stream: calls and what happens to sandboxes, in one stream."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from fnmatch import fnmatchcase
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from ..errors import Invalid
+from . import sse
+from .context import Asked, while_valid
+from .operation import operation
+from .route import Route
+from .schemas.audit import EventsFrame
+
+router = APIRouter(route_class=Route)
+
+_PATTERNS = 32
+
+Types = Annotated[
+    str | None,
+    Query(max_length=2000, description="Types to be told of, separated by commas, `*` for any part: `sandbox.*`, `audit`, `audit.reject`."),
+]
+
+
+@router.get("/sandboxes/{key}/events", **operation("audit.tail_compat", stream=EventsFrame, scope="audit:read", compat="audit.tail"))
+async def of_sandbox(asked: Asked, key: str, request: Request, after: str | None = None, types: Types = None) -> Response:
+    """A sandbox's calls, and what happens to it, as it happens. Calls are resumed after an event's id; the rest is live alone."""
+    sandbox = await asked.services.sandboxes.get(asked.principal, key, **asked.who)
+    return await _stream(asked, sandbox.id, after or request.headers.get("last-event-id"), types)
+
+
+@router.get(
+    "/events/stream", **operation("audit.tail_all", stream=EventsFrame, scope="audit:read", sdk="client.audit.tail", refuses=(404,))
+)
+async def of_tenant(asked: Asked, request: Request, after: str | None = None, types: Types = None) -> Response:
+    """The tenant's."""
+    return await _stream(asked, None, after or request.headers.get("last-event-id"), types)
+
+
+async def _stream(asked: Asked, sandbox_id: str | None, after: str | None, types: str | None) -> Response:
+    patterns = [pattern.strip() for pattern in (types or "*").split(",") if pattern.strip()]
+    if len(patterns) > _PATTERNS:
+        raise Invalid(f"types has at most {_PATTERNS} patterns", details={"field": "types"})
+    calls = await asked.services.audit.tail(asked.principal, resource_id=sandbox_id, after=after, **asked.who)
+    happenings = asked.services.sandboxes.lifecycle.follow(asked.principal, sandbox_id)
+
+    async def frames() -> AsyncIterator[str]:
+        async for told in while_valid(asked, _merged(calls, happenings)):
+            if str(told["id"]).startswith("evt_"):
+                if _wanted(("audit", f"audit.{told['action']}"), patterns):
+                    yield sse.frame({"type": "audit", **told}, event="audit", event_id=told["id"])
+            elif _wanted((told["action"],), patterns):
+                # Without an id line: a stream is resumed after a call, and these are not kept.
+                yield sse.frame({"type": told["action"], **told}, event=told["action"])
+
+    return sse.stream(frames())
+
+
+def _wanted(names: tuple[str, ...], patterns: list[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
+
+
+async def _merged(calls: AsyncIterator[dict[str, Any]], happenings: AsyncIterator[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
+    """Both, as they come, until there are no more calls."""
+    waiting = {asyncio.ensure_future(anext(source, None)): source for source in (calls, happenings)}
+    try:
+        while True:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                source, told = waiting.pop(task), task.result()
+                if told is None:
+                    return
+                yield told
+                waiting[asyncio.ensure_future(anext(source, None))] = source
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        for source in (calls, happenings):
+            await source.aclose()  # type: ignore[attr-defined]
