@@ -71,3 +71,14 @@ def test_an_output_that_nobody_printed_is_found(tmp_path: Path):
     page = tmp_path / "page.md"
     page.write_text("```output\nkey …, of tenant ten_…\nnever said\n```\n")
     assert transcript.not_printed(page, ["  key k1, of tenant ten_2\n"]) == ["never said"]
+
+
+def test_what_replaces_the_calls_of_the_published_client_is_what_its_tests_drive():
+    page = (PAGES / "guides/moving-from-miosa.md").read_text()
+    tests = ast.parse((ROOT / "tests/conformance/published/test_replacements.py").read_text())
+    marks = [mark for node in tests.body if isinstance(node, ast.FunctionDef) for mark in node.decorator_list if isinstance(mark, ast.Call)]
+    pairs = [
+        [ast.literal_eval(one) for one in mark.args] for mark in marks if isinstance(mark.func, ast.Name) and mark.func.id == "replaced"
+    ]
+    assert len(pairs) > 8
+    assert [call for call, works in pairs if f"| `{call}` | `{works}` |" not in page] == []
