@@ -199,3 +199,14 @@ async def test_answers_with_a_token_are_never_replayed(api: Api) -> None:
     first = await api.client.post("/tokens/scoped", content=body, headers=headers)
     again = await api.client.post("/tokens/scoped", content=body, headers=headers)
     assert (first.status_code, again.status_code, again.json()["code"]) == (201, 409, "ANSWER_SHOWN_ONCE")
+
+
+async def test_a_key_of_a_preset_has_its_scopes_and_no_more(api: Api) -> None:
+    made = await api.client.post("/api-keys", json={"name": "bot", "preset": "runner"})
+    assert set(made.json()["data"]["scopes"]) == {"sandboxes:read", "sandboxes:write"}
+
+
+@pytest.mark.parametrize("asked", [{"preset": "no such"}, {"preset": "runner", "scopes": ["audit:read"]}])
+async def test_a_preset_that_says_nothing_clear_makes_no_key(api: Api, asked: dict[str, object]) -> None:
+    refused = await api.client.post("/api-keys", json={"name": "bot", **asked})
+    assert (refused.status_code, refused.json()["error"]["details"]["field"]) == (422, "preset")

@@ -10,7 +10,7 @@ from ..errors import Invalid
 from ..identity import AdminFilter, KeyChange, KeyDetails, NewKey
 from .answers import JSON, data, nothing
 from .bodies import Body, body, example
-from .context import Asked
+from .context import Asked, Caller
 from .operation import operation
 from .route import Route
 from .schemas.audit import AdminEntry, AdminLog
@@ -22,12 +22,13 @@ router = APIRouter(route_class=Route)
 
 
 class ApiKeyCreate(Body):
-    """A key to make; without scopes it has its maker's."""
+    """A key to make; its scopes are those given, or those of a preset, or its maker's."""
 
     model_config = example({"name": "ci", "scopes": ["sandboxes:read", "audit:read"]})
 
     name: str
     scopes: list[str] | None = None
+    preset: str | None = Field(default=None, max_length=64)
     expires_at: Moment | None = None
     external_user_id: str | None = Field(default=None, max_length=255)
     description: str | None = Field(default=None, max_length=1000)
@@ -227,9 +228,21 @@ async def _create(asked: Asked, name: str, given: ApiKeyCreate | ApiKeyScoped) -
         allowed = None if given.ip_allowlist is None else tuple(given.ip_allowlist)
         details = KeyDetails(given.description, given.metadata or {}, allowed, given.expires_at)
     made = await asked.services.identity.create_key(
-        asked.principal, name, _scopes(given.scopes), details=details, external_user_id=given.external_user_id, **asked.who
+        asked.principal, name, await _wanted(asked, given), details=details, external_user_id=given.external_user_id, **asked.who
     )
     return _shown_once(made, status=201)
+
+
+async def _wanted(asked: Caller, given: ApiKeyCreate | ApiKeyScoped) -> tuple[str, ...] | None:
+    preset = given.preset if isinstance(given, ApiKeyCreate) else None
+    if preset is None:
+        return _scopes(given.scopes)
+    if given.scopes is not None:
+        raise Invalid("give scopes or a preset, not both", details={"field": "preset"})
+    known = {one.name: one.scopes for one in await asked.services.presets.listed(asked.principal, **asked.who)}
+    if preset not in known:
+        raise Invalid(f"no preset {preset!r}; there are {', '.join(sorted(known))}", code="UNKNOWN_PRESET", details={"field": "preset"})
+    return tuple(known[preset])
 
 
 def _shown_once(made: NewKey, *, status: int = 200) -> Response:

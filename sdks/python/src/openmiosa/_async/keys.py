@@ -22,19 +22,22 @@ class AsyncApiKeys:
         name: str,
         *,
         scopes: Iterable[str] | None = None,
+        preset: str | None = None,
         expires_at: datetime | str | None = None,
         external_user_id: str | None = None,
         description: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         ip_allowlist: Iterable[str] | None = None,
     ) -> ApiKey:
-        """Make a key; without scopes it may do what this one may. Its `token` is in this reply and never again.
+        """Make a key, with scopes or those of a preset; without either it may do what this one may.
+
+        Its `token` is in this reply and never again.
 
         `ip_allowlist` are the addresses and networks that it may be used from; without one, any.
         """
         body = _wire.given(
-            name=name, scopes=_several(scopes), expires_at=expires_at, external_user_id=external_user_id, description=description,
-            metadata=metadata, ip_allowlist=_several(ip_allowlist),
+            name=name, scopes=_several(scopes), preset=preset, expires_at=expires_at, external_user_id=external_user_id,
+            description=description, metadata=metadata, ip_allowlist=_several(ip_allowlist),
         )  # fmt: skip
         return ApiKey.from_json(_envelope.one(await self._transport.request("POST", "api-keys", json=body)))
 
@@ -90,7 +93,7 @@ class AsyncApiKeys:
         return AsyncPages(self._transport, _wire.path("api-keys", key_id, "events"), {"type": type, "limit": limit}, AdminEntry.from_json)
 
     async def presets(self) -> builtins.list[KeyPreset]:
-        """Sets of scopes with a name, those that are built in first: `create(name, scopes=preset.scopes)`."""
+        """Sets of scopes with a name, those that are built in first; for `create(…, preset=…)`."""
         return [KeyPreset.from_json(item) for item in _envelope.many(await self._transport.request("GET", "api-keys/presets"))]
 
     async def save_preset(self, name: str, scopes: Iterable[str], *, description: str | None = None) -> KeyPreset:
