@@ -8,7 +8,7 @@ import "time"
 type ResourceContract struct {
 	Record     `json:"-"`
 	ID         string  `json:"id"`
-	Version    int     `json:"version"`
+	Version    string  `json:"version"`
 	Product    string  `json:"product"`
 	Size       string  `json:"size"`
 	VCPUs      float64 `json:"vcpus"`

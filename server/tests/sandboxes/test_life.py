@@ -44,6 +44,10 @@ def test_readiness_says_ready_in_both_forms(box: Box) -> None:
     assert "event: ready\n" in box.get("/readiness/stream").text
 
 
+def test_the_version_of_a_resource_contract_is_a_text_because_go_decodes_no_number_there(box: Box) -> None:
+    assert box.get().json()["data"]["resource_contract"]["version"] == "1"
+
+
 def test_pause_and_resume_keep_a_process_and_its_memory(box: Box) -> None:
     pid = box.post("/processes", json={"command": "i=0; while true; do i=$((i+1)); sleep 0.05; done"}).json()["pid"]
     assert box.post("/pause").json()["data"]["state"] == "paused"

@@ -6,7 +6,7 @@ import { flag, list, type Model, map, maybe, model, moment, needed, number, or, 
 /** How large a sandbox is. */
 export interface ResourceContract extends Model {
   readonly id?: string;
-  readonly version?: number;
+  readonly version?: string;
   readonly product?: string;
   readonly size?: string;
   readonly vcpus?: number;
@@ -124,7 +124,7 @@ export interface Template extends Model {
 
 export const ResourceContract = model<ResourceContract>("ResourceContract", {
   id: maybe(text),
-  version: maybe(number),
+  version: maybe(text),
   product: maybe(text),
   size: maybe(text),
   vcpus: maybe(number),

@@ -165,7 +165,7 @@ class Sandbox:
             "boot_ms": boot,
             "resource_contract": {
                 "id": self.size or "custom",
-                "version": 1,
+                "version": "1",  # a text for the published Go client, which decodes nothing else
                 "product": "sandbox",
                 "size": self.size,
                 "vcpus": self.cpu_count,

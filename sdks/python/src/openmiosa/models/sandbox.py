@@ -13,7 +13,7 @@ class ResourceContract(Record):
     """How large a sandbox is."""
 
     id: str | None = None
-    version: int | None = None
+    version: str | None = None
     product: str | None = None
     size: str | None = None
     vcpus: float | None = None

@@ -13,7 +13,7 @@ class ResourceContract(Shape):
     """What a sandbox may use."""
 
     id: str
-    version: int
+    version: str
     product: Literal["sandbox"]
     size: Text
     vcpus: int
