@@ -1,0 +1,1 @@
+"""The published Go client against this system; see `__main__`."""
