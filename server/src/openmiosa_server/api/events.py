@@ -28,8 +28,8 @@ Types = Annotated[
 @router.get("/sandboxes/{key}/events", **operation("audit.tail_compat", stream=EventsFrame, scope="audit:read", compat="audit.tail"))
 async def of_sandbox(asked: Asked, key: str, request: Request, after: str | None = None, types: Types = None) -> Response:
     """A sandbox's calls, and what happens to it, as it happens. Calls are resumed after an event's id; the rest is live alone."""
-    sandbox = await asked.services.sandboxes.get(asked.principal, key, **asked.who)
-    return await _stream(asked, sandbox.id, after or request.headers.get("last-event-id"), types)
+    sandbox_id = await asked.services.audit.sandbox_id(asked.principal, key, **asked.who)
+    return await _stream(asked, sandbox_id, after or request.headers.get("last-event-id"), types)
 
 
 @router.get(

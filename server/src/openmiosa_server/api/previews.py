@@ -61,8 +61,8 @@ async def close(asked: Asked, key: str, preview: str) -> Response:
     return nothing()
 
 
-@router.post("/previews/{preview}/share", **operation("previews.share_one", scope="sandboxes:read", no_sdk=_UNSHARED, refuses=(501,)))
-@router.delete("/previews/{preview}/share", **operation("previews.unshare_one", scope="sandboxes:read", no_sdk=_UNSHARED, refuses=(501,)))
+@router.post("/previews/{preview}/share", **operation("previews.share_one", scope="sandboxes:read", no_sdk=_UNSHARED, status=501))
+@router.delete("/previews/{preview}/share", **operation("previews.unshare_one", scope="sandboxes:read", no_sdk=_UNSHARED, status=501))
 async def share_one(asked: Asked, key: str, preview: str) -> Response:
     """The same of one preview."""
     await asked.services.previews.get(asked.principal, key, preview, **asked.who)

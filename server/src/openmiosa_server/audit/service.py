@@ -57,6 +57,12 @@ class Audit:
             raise NotFound("no such event")
         return found[0]
 
+    async def sandbox_id(self, principal: Principal, key: str, *, request: RequestInfo | None = None) -> str:
+        """The id of the sandbox whose events somebody may read."""
+        await self._allow(principal, "audit:event:tail", key, request, record=False)
+        async with self._database.read() as tx:
+            return str((await find_sandbox(tx, principal.tenant_id, principal.external_user_id, key))["id"])
+
     async def totals(self, principal: Principal, resource_id: str, since: datetime) -> dict[str, int]:
         """How many calls a sandbox made since then, and their bytes. Figures of the sandbox, not events: its readers may know them."""
         await self._identity.authorize(principal, "sandboxes:read", "audit:event:count", resource_id=resource_id, record=False)
