@@ -3,7 +3,7 @@
 //
 //	func TestMyAgent(t *testing.T) {
 //		system := openmiosatest.Start(t, nil)
-//		sandbox, err := system.Client.Sandboxes.Create(t.Context(), "", nil)
+//		sandbox, err := system.Client.Sandboxes.Create(context.Background(), "", nil)
 //		…
 //	}
 //
