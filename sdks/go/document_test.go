@@ -13,7 +13,7 @@ import (
 var optionsOf = map[string]any{
 	"sandboxes.create": CreateSandboxOptions{}, "sandboxes.list": ListSandboxesOptions{}, "sandboxes.update": UpdateSandboxOptions{},
 	"sandboxes.fork": ForkOptions{}, "exec.run": execOptions{}, "processes.start": Command{}, "files.list": ListFilesOptions{},
-	"files.delete": DeleteFileOptions{}, "snapshots.create": CreateSnapshotOptions{}, "secrets.set": SetSecretOptions{},
+	"files.watch": WatchOptions{}, "files.delete": DeleteFileOptions{}, "snapshots.create": CreateSnapshotOptions{}, "secrets.set": SetSecretOptions{},
 	"secrets.list": ListSecretsOptions{}, "secrets.rotate": RotateSecretOptions{}, "secrets.reauthorize": ReauthorizeOptions{},
 	"oauth.start": ConnectOptions{}, "oauth.machine": MachineOauthOptions{}, "bindings.create": BindOptions{},
 	"bindings.list": ListBindingsOptions{}, "rules.add": RuleOptions{}, "rules.list": ListRulesOptions{}, "network.lockdown": LockdownOptions{},

@@ -28,6 +28,11 @@ type DeleteFileOptions struct {
 	Recursive bool `json:"recursive"`
 }
 
+// WatchOptions says whether folders below are watched too; they are when it does not.
+type WatchOptions struct {
+	Recursive *bool `json:"recursive"`
+}
+
 // Write writes a file, replacing what is there.
 func (f *Files) Write(ctx context.Context, path string, content []byte) error {
 	_, err := f.scope.inside(ctx, http.MethodPost, nil, object{"path": path, "content_base64": said64(content)}, "fs", "write")
@@ -127,12 +132,12 @@ func (f *Files) Delete(ctx context.Context, path string, options *DeleteFileOpti
 }
 
 // Watch gives what happens to the files of a folder from now on; Workspace when the path is empty.
-func (f *Files) Watch(ctx context.Context, path string) iter.Seq2[FileChange, error] {
+func (f *Files) Watch(ctx context.Context, path string, options *WatchOptions) iter.Seq2[FileChange, error] {
 	own, err := pathOf("sandboxes", f.scope.sandbox, "files", "watch")
 	if err != nil {
 		return failing[FileChange](err)
 	}
-	wanted := call{method: http.MethodGet, path: own, query: object{"path": folder(path)}, silence: execSilence}
+	wanted := call{method: http.MethodGet, path: own, query: merged(given(options), object{"path": folder(path)}), silence: execSilence}
 	return func(yield func(FileChange, error) bool) {
 		for one, err := range f.scope.transport.frames(ctx, wanted) {
 			if err != nil {

@@ -47,10 +47,21 @@ type UpdateSandboxOptions struct {
 	Extra          map[string]any `json:"-"`
 }
 
-// ForkOptions says which of its snapshots a fork starts from; from its files as they are when it does not.
+// ForkOptions says which of its snapshots a fork starts from (its files as they are when it does not), and what the fork has
+// of its own.
 type ForkOptions struct {
-	SnapshotID string         `json:"snapshot_id"`
-	Extra      map[string]any `json:"-"`
+	SnapshotID          string            `json:"snapshot_id"`
+	Name                string            `json:"name"`
+	Template            string            `json:"template_id"`
+	TimeoutSec          int               `json:"timeout_sec"`
+	IdleTimeoutSec      int               `json:"idle_timeout_sec"`
+	Env                 map[string]string `json:"env"`
+	Metadata            map[string]any    `json:"metadata"`
+	Tags                []string          `json:"tags"`
+	ExternalUserID      string            `json:"external_user_id"`
+	ExternalWorkspaceID string            `json:"external_workspace_id"`
+	ExternalProjectID   string            `json:"external_project_id"`
+	Extra               map[string]any    `json:"-"`
 }
 
 func sandboxOf(t *transport, info *SandboxInfo) *Sandbox {

@@ -14,10 +14,12 @@ type Sandboxes struct{ transport *transport }
 // CreateSandboxOptions says what a sandbox shall be like; the zero value is a good one.
 type CreateSandboxOptions struct {
 	// Template is what the file system starts from; client.Templates lists those there are.
-	Template string            `json:"template_id"`
-	Env      map[string]string `json:"env"`
-	Metadata map[string]any    `json:"metadata"`
-	Tags     []string          `json:"tags"`
+	Template string `json:"template_id"`
+	// SnapshotID is a snapshot that it starts from instead.
+	SnapshotID string            `json:"snapshot_id"`
+	Env        map[string]string `json:"env"`
+	Metadata   map[string]any    `json:"metadata"`
+	Tags       []string          `json:"tags"`
 	// Size is xs, small, medium, large or xl.
 	Size       string  `json:"size"`
 	CPUCount   float64 `json:"cpu_count"`

@@ -8,10 +8,14 @@ import (
 // Snapshots has the stored states of a sandbox's file system.
 type Snapshots struct{ scope scope }
 
-// CreateSnapshotOptions says what a snapshot is for.
+// CreateSnapshotOptions says what a snapshot is for and how long it is kept: for good, unless its sandbox's metadata says
+// otherwise.
 type CreateSnapshotOptions struct {
-	Comment string         `json:"comment"`
-	Extra   map[string]any `json:"-"`
+	Comment string `json:"comment"`
+	// Keep keeps it whatever the sandbox's metadata says; RetentionSeconds lets it end.
+	Keep             bool           `json:"keep"`
+	RetentionSeconds int            `json:"retention_seconds"`
+	Extra            map[string]any `json:"-"`
 }
 
 // Create stores the file system as it is now.

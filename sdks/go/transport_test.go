@@ -229,11 +229,13 @@ func TestPagesAreFetchedAsTheyAreNeeded(t *testing.T) {
 func TestALoopThatEndsFetchesNoMore(t *testing.T) {
 	server := serve(t)
 	server.on("GET /sandboxes", reply{body: object{"data": []object{{"id": "sbx_1"}, {"id": "sbx_2"}}, "next_cursor": "c1"}})
+	var first string
 	for sandbox, err := range server.client().Sandboxes.List(ctx, nil) {
 		must(t, err)
-		same(t, sandbox.ID(), "sbx_1")
+		first = sandbox.ID()
 		break
 	}
+	same(t, first, "sbx_1")
 	same(t, len(server.requests("GET /sandboxes")), 1)
 }
 

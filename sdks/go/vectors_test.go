@@ -257,7 +257,7 @@ var streamReaders = map[string]func(*scripted) iter.Seq2[any, error]{
 		return mapped(s.sandbox().Processes.Stream(context.Background(), 5), func(one string) any { return one })
 	},
 	"watch": func(s *scripted) iter.Seq2[any, error] {
-		return mapped(s.sandbox().Files.Watch(context.Background(), ""), func(one FileChange) any { return one })
+		return mapped(s.sandbox().Files.Watch(context.Background(), "", nil), func(one FileChange) any { return one })
 	},
 }
 
