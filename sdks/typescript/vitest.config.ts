@@ -7,8 +7,8 @@ export default defineConfig({
   test: {
     projects: [
       { test: { name: "unit", include: ["test/*.test.ts"], exclude: [...system, ...browser] } },
-      { test: { name: "system", include: system, testTimeout: 60_000, hookTimeout: 120_000, fileParallelism: false } },
-      { test: { name: "browser", include: browser, testTimeout: 60_000, hookTimeout: 120_000 } },
+      { test: { name: "system", include: system, testTimeout: 120_000, hookTimeout: 180_000, fileParallelism: false } },
+      { test: { name: "browser", include: browser, testTimeout: 120_000, hookTimeout: 180_000 } },
     ],
   },
 });

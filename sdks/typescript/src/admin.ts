@@ -9,6 +9,8 @@ import { given } from "./wire.js";
 /** Which administrative acts. */
 export interface AdminFilters extends Extra {
   readonly action?: string;
+  /** An act, in which `*` stands for any part. */
+  readonly type?: string;
   readonly actorId?: string;
   readonly resourceType?: string;
   readonly resourceId?: string;

@@ -126,7 +126,7 @@ export class Processes {
 export async function* linesOf(frames: AsyncIterable<Frame>): AsyncGenerator<string, void> {
   for await (const frame of frames) {
     const said = objectOf(frame.data);
-    if ("line" in said) yield String(said.line);
+    if ("line" in said && !("gap" in said)) yield String(said.line);
   }
 }
 

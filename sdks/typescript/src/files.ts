@@ -82,7 +82,8 @@ export class Files {
 
   /** Files and folders as one `.tar.gz`. */
   async export(paths: string | readonly string[] = WORKSPACE, options: DownloadOptions = {}): Promise<Download> {
-    const query = typeof paths === "string" ? { path: paths } : { "paths[]": paths };
+    // One file named by `path` would come as it is; a list is always an archive.
+    const query = { "paths[]": typeof paths === "string" ? [paths] : paths };
     const ask = { query, accept: "*/*", signal: options.signal };
     return new Download(await this.#transport.open("GET", this.#path("exports", "download"), ask), options.onProgress);
   }
@@ -128,9 +129,12 @@ export class Files {
     await this.#transport.request("DELETE", this.#path("files"), ask);
   }
 
-  /** What happens to the files of a folder, as it happens; it never ends by itself. */
-  async *watch(path = WORKSPACE, options: CallOptions = {}): AsyncGenerator<FileChange, void> {
-    const ask = { query: { path }, signal: options.signal };
+  /** What happens to the files of a folder, and unless `recursive` is false below it, as it happens; it never ends by itself. */
+  async *watch(
+    path = WORKSPACE,
+    options: CallOptions & { readonly recursive?: boolean } = {},
+  ): AsyncGenerator<FileChange, void> {
+    const ask = { query: { path, recursive: options.recursive }, signal: options.signal };
     for await (const frame of await this.#transport.events("GET", this.#path("files", "watch"), ask)) {
       const said = objectOf(frame.data);
       if ("event" in said && "path" in said) yield FileChange.decode(said);

@@ -31,7 +31,7 @@ export * from "./models/index.js";
 export type { CreatePolicy, Network, PolicyFilters, RuleOptions, UpdatePolicy } from "./network.js";
 export type { Pages } from "./pages.js";
 export type { Previews } from "./previews.js";
-export type { Sandbox, UpdateSandbox } from "./sandbox.js";
+export type { ForkSandbox, Sandbox, UpdateSandbox } from "./sandbox.js";
 export type { CreateSandbox, Sandboxes, SandboxFilters } from "./sandboxes.js";
 export type {
   Bind,
@@ -44,7 +44,7 @@ export type {
   Secrets,
   SetSecret,
 } from "./secrets.js";
-export type { Snapshots } from "./snapshots.js";
+export type { CreateSnapshot, Snapshots } from "./snapshots.js";
 export type { Tail, TailOptions } from "./tail.js";
 export type { ShellOptions, Terminal } from "./terminal.js";
 export type { CallOptions, MiosaOptions, WebSocketConstructor, WebSocketLike } from "./transport.js";

@@ -15,6 +15,10 @@ export interface CreateKey extends Extra {
   readonly preset?: string;
   readonly expiresAt?: Date | string;
   readonly externalUserId?: string;
+  readonly description?: string;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  /** Addresses and networks that it may be used from; any, when not given. */
+  readonly ipAllowlist?: readonly string[];
 }
 
 /** What a key for one external user may do. */
@@ -29,11 +33,14 @@ export interface UpdateKey extends Extra {
   readonly name?: string;
   readonly scopes?: readonly string[];
   readonly expiresAt?: Date | string;
+  readonly description?: string;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  /** An empty list opens it to all addresses. */
+  readonly ipAllowlist?: readonly string[];
 }
 
 /** A token to derive. */
 export interface CreateToken extends Extra {
-  readonly userId?: string;
   readonly workspaceId?: string;
   readonly scopes?: readonly string[];
   readonly expiresInSeconds?: number;
@@ -69,7 +76,7 @@ export class ApiKeys {
     return this.#one("GET", keyId, options);
   }
 
-  /** Change a key's name, scopes or end. */
+  /** Change what is given, its scopes never to more than this key has. */
   async update(keyId: string, change: UpdateKey): Promise<ApiKey> {
     const ask = { json: given(change), signal: change.signal };
     return ApiKey.decode(one(await this.#transport.request("PATCH", path("api-keys", keyId), ask)));
@@ -126,9 +133,9 @@ export class Tokens {
     this.#transport = transport;
   }
 
-  /** Derive one for a user or workspace: what a browser may hold. */
-  async createScoped(options: CreateToken = {}): Promise<ScopedToken> {
-    const ask = { json: given(options), signal: options.signal };
+  /** Derive one for a user of yours: what a browser may hold. */
+  async createScoped(userId: string, options: CreateToken = {}): Promise<ScopedToken> {
+    const ask = { json: { user_id: userId, ...given(options) }, signal: options.signal };
     return ScopedToken.decode(one(await this.#transport.request("POST", "tokens/scoped", ask)));
   }
 }

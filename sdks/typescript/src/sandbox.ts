@@ -2,11 +2,11 @@
 
 import { Audit } from "./audit.js";
 import { Env } from "./env.js";
-import { many, one } from "./envelope.js";
+import { one } from "./envelope.js";
 import { NotFoundError, SandboxFailedError, TransportError, WaitTimeoutError } from "./errors.js";
 import { type Exec, execOf, linesOf, Processes, textOf } from "./exec.js";
 import { Files } from "./files.js";
-import { FileInfo, Metrics, Readiness, ResourceContract, SandboxInfo, Usage } from "./models/index.js";
+import { Artifacts, Metrics, Readiness, Resources, SandboxInfo, Usage } from "./models/index.js";
 import { Network } from "./network.js";
 import { sleep } from "./patience.js";
 import { Previews } from "./previews.js";
@@ -26,8 +26,25 @@ export interface UpdateSandbox extends Extra {
   readonly tags?: readonly string[];
   readonly metadata?: Readonly<Record<string, unknown>>;
   readonly alwaysOn?: boolean;
+  readonly persistent?: boolean;
   readonly timeoutSec?: number;
   readonly idleTimeoutSec?: number;
+}
+
+/** What is different of a copy of a sandbox. */
+export interface ForkSandbox extends Extra {
+  readonly name?: string;
+  /** The snapshot that it starts from; from the files as they are, when not given. */
+  readonly snapshotId?: string;
+  readonly template?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  readonly tags?: readonly string[];
+  readonly timeoutSec?: number;
+  readonly idleTimeoutSec?: number;
+  readonly externalUserId?: string;
+  readonly externalWorkspaceId?: string;
+  readonly externalProjectId?: string;
 }
 
 /** One sandbox. `await using sandbox = …` destroys it at the end of the block; `destroy()` does so at once. */
@@ -85,9 +102,9 @@ export class Sandbox {
     return this.#take("POST", ["pause"], {}, options);
   }
 
-  /** Let its processes go on. */
-  async resume(options: CallOptions = {}): Promise<this> {
-    return this.#take("POST", ["resume"], {}, options);
+  /** Let its processes go on; new ones have the variables of `env` beside those that it has. */
+  async resume(options: CallOptions & { readonly env?: Readonly<Record<string, string>> } = {}): Promise<this> {
+    return this.#take("POST", ["resume"], given(options), options);
   }
 
   /** End its processes and keep its files. */
@@ -100,7 +117,7 @@ export class Sandbox {
     return this.#take("POST", ["extend"], { timeout_sec: timeoutSec }, options);
   }
 
-  /** Change name, slug, tags, metadata or timeouts. */
+  /** Change what is said of it, or how long it lives; what is not given stays. */
   async update(change: UpdateSandbox): Promise<this> {
     return this.#take("PATCH", [], given(change), change);
   }
@@ -110,9 +127,10 @@ export class Sandbox {
     return this.#take("PATCH", ["tags"], { tags }, options);
   }
 
-  /** A new sandbox with this one's files, or those of one of its snapshots. */
-  async fork(options: Extra & { readonly snapshotId?: string; readonly name?: string } = {}): Promise<Sandbox> {
-    const ask = { json: given(options), signal: options.signal };
+  /** A new sandbox with this one's files, as they are or as a snapshot has them; processes, secrets and rules stay behind. */
+  async fork(options: ForkSandbox = {}): Promise<Sandbox> {
+    const { template, ...fields } = options;
+    const ask = { json: given({ templateId: template, ...fields }), signal: options.signal };
     const reply = await this.#transport.request("POST", this.#path("fork"), ask);
     return new Sandbox(this.#transport, SandboxInfo.decode(one(reply)));
   }
@@ -156,25 +174,24 @@ export class Sandbox {
     return this;
   }
 
-  /** How long it has lived and what it has used. */
-  async usage(options: CallOptions = {}): Promise<Usage> {
+  /** How long it has lived, what it has used, and what it called within a window such as `24h`. */
+  async usage(options: CallOptions & { readonly window?: string } = {}): Promise<Usage> {
     return Usage.decode(one(await this.#about("usage", options)));
   }
 
-  /** What it uses at this moment. */
-  async metrics(options: CallOptions = {}): Promise<Metrics> {
+  /** What it uses at this moment, and what it called within a window such as `1h`. */
+  async metrics(options: CallOptions & { readonly window?: string } = {}): Promise<Metrics> {
     return Metrics.decode(one(await this.#about("metrics", options)));
   }
 
-  /** How large it is. */
-  async resources(options: CallOptions = {}): Promise<ResourceContract> {
-    return ResourceContract.decode(one(await this.#about("resources", options)));
+  /** What it may use, and whether that can change while it runs. */
+  async resources(options: CallOptions = {}): Promise<Resources> {
+    return Resources.decode(one(await this.#about("resources", options)));
   }
 
-  /** Files that it offers as results. */
-  async artifacts(options: CallOptions = {}): Promise<FileInfo[]> {
-    const reply = one(await this.#about("artifacts", options));
-    return many(reply.artifacts ?? reply).map(FileInfo.decode);
+  /** What it has made: the files in /workspace/artifacts, its snapshots, its previews. */
+  async artifacts(options: CallOptions = {}): Promise<Artifacts> {
+    return Artifacts.decode(one(await this.#about("artifacts", options)));
   }
 
   /** The last lines that its background processes wrote; 200 when `lines` is not given. */
@@ -206,8 +223,9 @@ export class Sandbox {
     return false;
   }
 
-  async #about(what: string, options: CallOptions): Promise<unknown> {
-    return this.#transport.request("GET", this.#path(what), { signal: options.signal });
+  async #about(what: string, options: CallOptions & { readonly window?: string }): Promise<unknown> {
+    const ask = { query: { window: options.window }, signal: options.signal };
+    return this.#transport.request("GET", this.#path(what), ask);
   }
 
   async #take(method: string, action: string[], json: unknown, options: CallOptions): Promise<this> {

@@ -13,6 +13,11 @@ import { given, path } from "./wire.js";
 export interface CreateSandbox extends Extra {
   /** The template that its file system starts from. */
   readonly template?: string;
+  /** A snapshot to start from. */
+  readonly snapshotId?: string;
+  /** How many of its snapshots are kept, and for how long each. */
+  readonly keepLastSnapshots?: number;
+  readonly snapshotExpirationSec?: number;
   readonly env?: Readonly<Record<string, string>>;
   readonly metadata?: Readonly<Record<string, unknown>>;
   readonly tags?: readonly string[];

@@ -6,6 +6,12 @@ import type { Sandbox } from "./sandbox.js";
 import type { CallOptions, Transport } from "./transport.js";
 import { given, path } from "./wire.js";
 
+/** How long a snapshot stays. */
+export interface CreateSnapshot extends CallOptions {
+  readonly keep?: boolean;
+  readonly retentionSeconds?: number;
+}
+
 /** The snapshots of one sandbox. */
 export class Snapshots {
   readonly #transport: Transport;
@@ -18,9 +24,9 @@ export class Snapshots {
     this.#handle = handle;
   }
 
-  /** Store the file system as it is now. */
-  async create(comment?: string, options: CallOptions = {}): Promise<SnapshotInfo> {
-    const ask = { json: given({ comment }), signal: options.signal };
+  /** Store the file system as it is now: for so long, or with `keep` for good, whatever its sandbox says of its snapshots. */
+  async create(comment?: string, options: CreateSnapshot = {}): Promise<SnapshotInfo> {
+    const ask = { json: given({ comment, ...options }), signal: options.signal };
     return SnapshotInfo.decode(one(await this.#transport.request("POST", this.#path("snapshots"), ask)));
   }
 

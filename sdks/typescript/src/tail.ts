@@ -134,7 +134,9 @@ export class Tail implements AsyncIterableIterator<Event> {
     const where =
       this.#sandboxId === undefined ? "events/stream" : path("sandboxes", this.#sandboxId, "audit", "stream");
     const known = this.lastId;
-    const ask = { query: { after: known }, timeout: pace.silence, signal: this.#closed.signal };
+    // The tenant's stream carries more than calls.
+    const types = this.#sandboxId === undefined ? "audit" : undefined;
+    const ask = { query: { after: known, types }, timeout: pace.silence, signal: this.#closed.signal };
     const frames = await this.#transport.events("GET", where, ask);
     this.#outage.over();
     yield undefined;

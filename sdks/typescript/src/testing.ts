@@ -37,7 +37,7 @@ export interface ServerOptions {
   readonly settings?: Readonly<Record<string, Settings>>;
   /** The command line before `up`; `OPENMIOSA_COMMAND` or `openmiosa` when not given. */
   readonly command?: readonly string[];
-  /** Milliseconds until it must be ready; a minute when not given. */
+  /** Milliseconds until it must be ready; two minutes when not given. */
   readonly timeout?: number;
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -59,7 +59,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   child.stderr.on("data", (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-KEPT);
   });
-  const timeout = options.timeout ?? 60_000;
+  const timeout = options.timeout ?? 120_000;
   const timer = setTimeout(() => child.kill("SIGTERM"), timeout);
   try {
     return new TestServer(child, await greeting(child));

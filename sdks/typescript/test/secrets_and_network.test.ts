@@ -191,7 +191,7 @@ describe("keys", () => {
       expires_at: "2026-11-28T12:00:10Z",
     });
     server.answers("POST", "/sse/ticket", { ticket: "tkt_1", expires_in: 60 });
-    expect((await client.tokens.createScoped({ userId: "u", expiresInSeconds: 60 })).token).toBe("msk_t");
+    expect((await client.tokens.createScoped("u", { expiresInSeconds: 60 })).token).toBe("msk_t");
     expect((await client.sseTicket()).ticket).toBe("tkt_1");
     expect(server.seen[0]?.json).toEqual({ user_id: "u", expires_in_seconds: 60 });
   });

@@ -1,5 +1,8 @@
 /** The client against the real system: server, egressd and cell, and an upstream with real TLS. */
 
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, test as base, beforeAll, describe, expect } from "vitest";
 import { WebSocket } from "ws";
 import {
@@ -11,6 +14,7 @@ import {
   NotFoundError,
   type Sandbox,
 } from "../src/index.js";
+import { download, upload } from "../src/node.js";
 import type { TestServer } from "../src/testing.js";
 import { HOST, startSystem, Upstream } from "./kit.js";
 
@@ -131,6 +135,19 @@ describe("a terminal", () => {
 });
 
 describe("files", () => {
+  test("go in and come out as they were", async ({ box }) => {
+    const folder = await mkdtemp(join(tmpdir(), "openmiosa-system-"));
+    const content = Buffer.alloc(1_048_576, Buffer.from(Array.from({ length: 256 }, (_, byte) => byte)));
+    await mkdir(join(folder, "deep"));
+    await writeFile(join(folder, "deep", "data.bin"), content);
+    await writeFile(join(folder, "run.sh"), "#!/bin/sh\necho ran\n", { mode: 0o755 });
+    await upload(box, folder, "/workspace/in");
+    await download(box, "/workspace/in/deep/data.bin", join(folder, "out.bin"));
+    expect((await readFile(join(folder, "out.bin"))).equals(content)).toBe(true);
+    expect((await box.exec("/workspace/in/run.sh")).stdout).toBe("ran\n");
+    await rm(folder, { recursive: true });
+  });
+
   test("are made, listed and removed", async ({ box }) => {
     await box.files.mkdir("/workspace/a/b/c");
     await box.files.writeMany({ "/workspace/a/b/é.txt": "x" });
@@ -146,6 +163,22 @@ describe("files", () => {
     await box.files.delete("/workspace/a", { recursive: true });
     expect(await box.files.exists("/workspace/a")).toBe(false);
     await expect(box.files.read("/workspace/a/b/é.txt")).rejects.toThrow(NotFoundError);
+  });
+
+  test("are watched", async ({ box }) => {
+    // Written again and again until the watch, which nobody can see begin, has seen it.
+    const { pid } = await box.processes.start("while sleep 0.1; do date > /workspace/new; done");
+    for await (const change of box.files.watch("/workspace")) {
+      expect(change).toMatchObject({ path: "/workspace/new", isDir: false });
+      break;
+    }
+    await box.processes.stop(pid);
+  });
+
+  test("leave as one archive", async ({ box }) => {
+    await box.files.write("/workspace/a.txt", "hello");
+    const archive = await (await box.files.export("/workspace")).bytes();
+    expect([...archive.subarray(0, 2)]).toEqual([0x1f, 0x8b]);
   });
 });
 
@@ -185,9 +218,26 @@ describe("a sandbox", () => {
     expect(await box.previews.list()).toEqual([]);
   });
 
-  test("says how it is", async ({ box }) => {
+  test("says how it is, what it uses and what it has made", async ({ box }) => {
     expect((await box.readiness()).ready).toBe(true);
     expect((await box.usage()).sandboxId).toBe(box.id);
+    expect((await box.metrics()).tasks).toBeGreaterThan(0);
+    expect((await box.resources()).resources?.memoryMb).toBe(box.info.memoryMb);
+    await box.files.write("/workspace/artifacts/report.txt", "done");
+    expect((await box.artifacts()).artifacts?.files.map((one) => one.name)).toEqual(["report.txt"]);
+  });
+
+  test("tells what its background processes write", async ({ box }) => {
+    await box.processes.start("echo begun; exec sleep 600");
+    expect((await box.logsStream().next()).value).toBe("begun");
+    expect(await box.logs({ lines: 5 })).toContain("begun");
+  });
+
+  test("is copied with its files", async ({ box }) => {
+    await box.files.write("/workspace/kept", "x");
+    await using copy = await box.fork({ name: "copy" });
+    await copy.waitUntilReady();
+    expect([copy.name, await copy.files.readText("/workspace/kept")]).toEqual(["copy", "x"]);
   });
 });
 
@@ -271,6 +321,24 @@ describe("the audit log", () => {
 });
 
 describe("a key", () => {
+  test("is changed, given a new token, and made from a preset", async () => {
+    await client.apiKeys.savePreset("looker", ["audit:read"], { description: "looks" });
+    expect((await client.apiKeys.presets()).map((one) => one.name)).toContain("looker");
+    const made = await client.apiKeys.create("one", { preset: "looker" });
+    expect((await client.apiKeys.update(made.id, { name: "two" })).name).toBe("two");
+    const rotated = await client.apiKeys.rotate(made.id);
+    await expect(server.client({ apiKey: made.token }).whoami()).rejects.toThrow(AuthenticationError);
+    expect((await server.client({ apiKey: rotated.token }).whoami()).scopes).toEqual(["audit:read"]);
+    expect((await client.apiKeys.events(made.id).all()).length).toBeGreaterThan(1);
+    await client.apiKeys.deletePreset("looker");
+  });
+
+  test("is derived for a short while", async () => {
+    const token = await client.tokens.createScoped("user-42", { scopes: ["audit:read"], expiresInSeconds: 60 });
+    expect((await server.client({ apiKey: token.token }).whoami()).scopes).toEqual(["audit:read"]);
+    expect((await client.sseTicket()).expiresIn).toBeGreaterThan(0);
+  });
+
   test("does what its scopes say until it is deleted", async () => {
     const made = await client.apiKeys.create("reader", { scopes: ["sandboxes:read"] });
     const reader = server.client({ apiKey: made.token });

@@ -10,6 +10,9 @@ export interface FileInfo extends Model {
   readonly isDir: boolean;
   readonly isSymlink: boolean;
   readonly mode?: string;
+  readonly type?: string;
+  /** Where a symbolic link leads. */
+  readonly target?: string;
   readonly modifiedAt?: Date;
 }
 
@@ -20,6 +23,8 @@ export interface FileChange extends Model {
   readonly oldPath?: string;
   readonly isDir: boolean;
   readonly sizeBytes?: number;
+  /** What an `overflow`, after which some changes are lost, says of itself. */
+  readonly message?: string;
 }
 
 /** A folder with what is in it, or a file. */
@@ -41,6 +46,8 @@ export const FileInfo = model<FileInfo>("FileInfo", {
   isDir: or(flag, false),
   isSymlink: or(flag, false),
   mode: maybe(text),
+  type: maybe(text),
+  target: maybe(text),
   modifiedAt: maybe(moment),
 });
 
@@ -50,6 +57,7 @@ export const FileChange = model<FileChange>("FileChange", {
   oldPath: maybe(text),
   isDir: or(flag, false),
   sizeBytes: maybe(number),
+  message: maybe(text),
 });
 
 export const FileTree: Codec<FileTree> = model<FileTree, "isDir">(

@@ -7,10 +7,15 @@ export { AdminEntry, ApiKey, Identity, KeyPreset, ScopedToken, Ticket } from "./
 export { PendingHost, Policy, Rule, Suggestion } from "./policy.js";
 export type { Codec, Model } from "./record.js";
 export {
+  Artifacts,
+  Calls,
+  Limits,
+  Made,
   Metrics,
   Preview,
   Readiness,
   ResourceContract,
+  Resources,
   SandboxInfo,
   SnapshotInfo,
   Template,

@@ -1,16 +1,38 @@
 /** Records of API keys, of who is asking, and of what was done with keys. */
 
 import { type Json, object } from "../envelope.js";
-import { type Codec, hidden, list, type Model, map, maybe, model, moment, needed, number, or, text } from "./record.js";
+import {
+  type Codec,
+  flag,
+  hidden,
+  list,
+  type Model,
+  map,
+  maybe,
+  model,
+  moment,
+  needed,
+  number,
+  or,
+  text,
+} from "./record.js";
 
 /** A key of this API; `token` is there once, in the reply to its creation, and neither logged nor stringified. */
 export interface ApiKey extends Model {
   readonly id: string;
   readonly name?: string;
+  readonly kind?: string;
+  readonly status?: string;
   readonly prefix?: string;
   readonly scopes: readonly string[];
+  readonly parentId?: string;
   readonly externalUserId?: string;
   readonly tenantId?: string;
+  readonly description?: string;
+  readonly metadata: Json;
+  /** Addresses and networks that it may be used from; any, when there is none. */
+  readonly ipAllowlist?: readonly string[];
+  readonly rotatedAt?: Date;
   readonly expiresAt?: Date;
   readonly lastUsedAt?: Date;
   readonly createdAt?: Date;
@@ -31,13 +53,18 @@ export interface Identity extends Model {
 /** A token that was derived from a key for a short while; neither logged nor stringified. */
 export interface ScopedToken extends Model {
   readonly token: string;
+  readonly id?: string;
   readonly scopes: readonly string[];
+  readonly userId?: string;
+  readonly workspaceId?: string;
   readonly expiresAt?: Date;
 }
 
 /** Scopes with a name. */
 export interface KeyPreset extends Model {
   readonly name: string;
+  /** Whether it comes with the server. */
+  readonly builtin: boolean;
   readonly scopes: readonly string[];
   readonly description?: string;
   readonly createdAt?: Date;
@@ -68,10 +95,17 @@ export interface AdminEntry extends Model {
 const key = model<ApiKey>("ApiKey", {
   id: needed(text),
   name: maybe(text),
+  kind: maybe(text),
+  status: maybe(text),
   prefix: maybe(text),
   scopes: or(list(text), []),
+  parentId: maybe(text),
   externalUserId: maybe(text),
   tenantId: maybe(text),
+  description: maybe(text),
+  metadata: or(map, {}),
+  ipAllowlist: maybe(list(text)),
+  rotatedAt: maybe(moment),
   expiresAt: maybe(moment),
   lastUsedAt: maybe(moment),
   createdAt: maybe(moment),
@@ -97,12 +131,16 @@ export const Identity = model<Identity>("Identity", {
 
 export const ScopedToken = model<ScopedToken>("ScopedToken", {
   token: hidden(needed(text)),
+  id: maybe(text),
   scopes: or(list(text), []),
+  userId: maybe(text),
+  workspaceId: maybe(text),
   expiresAt: maybe(moment),
 });
 
 export const KeyPreset = model<KeyPreset>("KeyPreset", {
   name: needed(text),
+  builtin: or(flag, false),
   scopes: or(list(text), []),
   description: maybe(text),
   createdAt: maybe(moment),

@@ -1,6 +1,7 @@
 /** Records of sandboxes, their snapshots, previews, variables and templates. */
 
 import type { Json } from "../envelope.js";
+import { FileInfo } from "./files.js";
 import { flag, list, type Model, map, maybe, model, moment, needed, number, or, text } from "./record.js";
 
 /** How large a sandbox is. */
@@ -50,30 +51,61 @@ export interface SandboxInfo extends Model {
   readonly destroyedAt?: Date;
 }
 
-/** What a sandbox uses at one moment; `cpuUsec` counts from its start. */
+/** Outbound calls, counted. */
+export interface Calls extends Model {
+  readonly total: number;
+  readonly allowed: number;
+  readonly refused: number;
+  readonly failed: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+/** What a sandbox uses at one moment, and what it called within the window; `cpuUsec` counts from its start. */
 export interface Metrics extends Model {
   readonly sandboxId?: string;
+  readonly state?: string;
+  readonly runningSec?: number;
+  readonly cpuCount?: number;
   readonly cpuUsec?: number;
   readonly memoryBytes?: number;
   readonly memoryPeakBytes?: number;
+  readonly memoryLimitBytes?: number;
   readonly diskBytes?: number;
   readonly tasks?: number;
+  readonly window?: string;
+  readonly calls?: Calls;
   readonly measuredAt?: Date;
 }
 
-/** How long a sandbox has lived, what it may use, and what it has used. */
+/** How long a sandbox has lived, what it may use, what it has used, and what it called within the window. */
 export interface Usage extends Model {
   readonly sandboxId?: string;
   readonly state?: string;
   readonly startedAt?: Date;
+  readonly runningSec?: number;
   readonly size?: string;
   readonly vcpus?: number;
   readonly memoryMb?: number;
   readonly diskSizeMb?: number;
   readonly cpuUsec?: number;
-  readonly memoryPeakBytes?: number;
-  readonly diskBytes?: number;
-  readonly uptimeSec?: number;
+  readonly window?: string;
+  readonly calls?: Calls;
+}
+
+/** What a sandbox may use. */
+export interface Limits extends Model {
+  readonly cpu?: number;
+  readonly memoryMb?: number;
+  readonly diskSizeMb?: number;
+}
+
+/** What a sandbox may use, what of that can change while it runs, and what it uses. */
+export interface Resources extends Model {
+  readonly id?: string;
+  readonly resources?: Limits;
+  readonly capabilities: Json;
+  readonly inUse?: Metrics;
 }
 
 /** A stored state of a sandbox's file system. */
@@ -83,6 +115,9 @@ export interface SnapshotInfo extends Model {
   readonly state?: string;
   readonly comment?: string;
   readonly sizeBytes?: number;
+  /** Whether it stays, whatever its sandbox says of its snapshots. */
+  readonly keep: boolean;
+  readonly expiresAt?: Date;
   readonly createdAt?: Date;
 }
 
@@ -94,6 +129,20 @@ export interface Preview extends Model {
   readonly port: number;
   readonly state?: string;
   readonly createdAt?: Date;
+}
+
+/** Files that a sandbox offers as results, and its snapshots. */
+export interface Made extends Model {
+  readonly path?: string;
+  readonly files: readonly FileInfo[];
+  readonly snapshots: readonly SnapshotInfo[];
+}
+
+/** What a sandbox has made. */
+export interface Artifacts extends Model {
+  readonly sandboxId?: string;
+  readonly artifacts?: Made;
+  readonly previews: readonly Preview[];
 }
 
 /** A variable of the sandbox's environment; its agent can read it, so it is no place for a secret. */
@@ -167,13 +216,28 @@ export const SandboxInfo = model<SandboxInfo>("SandboxInfo", {
   destroyedAt: maybe(moment),
 });
 
+export const Calls = model<Calls>("Calls", {
+  total: or(number, 0),
+  allowed: or(number, 0),
+  refused: or(number, 0),
+  failed: or(number, 0),
+  bytesIn: or(number, 0),
+  bytesOut: or(number, 0),
+});
+
 export const Metrics = model<Metrics>("Metrics", {
   sandboxId: maybe(text),
+  state: maybe(text),
+  runningSec: maybe(number),
+  cpuCount: maybe(number),
   cpuUsec: maybe(number),
   memoryBytes: maybe(number),
   memoryPeakBytes: maybe(number),
+  memoryLimitBytes: maybe(number),
   diskBytes: maybe(number),
   tasks: maybe(number),
+  window: maybe(text),
+  calls: maybe(Calls),
   measuredAt: maybe(moment),
 });
 
@@ -181,14 +245,27 @@ export const Usage = model<Usage>("Usage", {
   sandboxId: maybe(text),
   state: maybe(text),
   startedAt: maybe(moment),
+  runningSec: maybe(number),
   size: maybe(text),
   vcpus: maybe(number),
   memoryMb: maybe(number),
   diskSizeMb: maybe(number),
   cpuUsec: maybe(number),
-  memoryPeakBytes: maybe(number),
-  diskBytes: maybe(number),
-  uptimeSec: maybe(number),
+  window: maybe(text),
+  calls: maybe(Calls),
+});
+
+export const Limits = model<Limits>("Limits", {
+  cpu: maybe(number),
+  memoryMb: maybe(number),
+  diskSizeMb: maybe(number),
+});
+
+export const Resources = model<Resources>("Resources", {
+  id: maybe(text),
+  resources: maybe(Limits),
+  capabilities: or(map, {}),
+  inUse: maybe(Metrics),
 });
 
 export const SnapshotInfo = model<SnapshotInfo>("SnapshotInfo", {
@@ -197,6 +274,8 @@ export const SnapshotInfo = model<SnapshotInfo>("SnapshotInfo", {
   state: maybe(text),
   comment: maybe(text),
   sizeBytes: maybe(number),
+  keep: or(flag, false),
+  expiresAt: maybe(moment),
   createdAt: maybe(moment),
 });
 
@@ -207,6 +286,18 @@ export const Preview = model<Preview>("Preview", {
   port: needed(number),
   state: maybe(text),
   createdAt: maybe(moment),
+});
+
+export const Made = model<Made>("Made", {
+  path: maybe(text),
+  files: or(list(FileInfo), []),
+  snapshots: or(list(SnapshotInfo), []),
+});
+
+export const Artifacts = model<Artifacts>("Artifacts", {
+  sandboxId: maybe(text),
+  artifacts: maybe(Made),
+  previews: or(list(Preview), []),
 });
 
 export const Variable = model<Variable>("Variable", {
