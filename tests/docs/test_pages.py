@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,3 +83,12 @@ def _variables(place: Place, folder: Path) -> dict[str, str]:
         "OPENAI_API_KEY_2": place.keys["new"],
         "ACME_API_KEY": "acme-key-of-the-tests",
     }
+
+
+def test_nearly_every_block_is_run_or_compared(capsys: pytest.CaptureFixture[str]):
+    kinds = Counter(block.kind for name in read_pages() for block in blocks.of(PAGES / name))
+    checked = sum(kinds[kind] for kind in (*blocks.RUN, *blocks.CHECKED))
+    with capsys.disabled():
+        print(f"\nblocks of the guides: {checked} of {kinds.total()} run or compared {dict(kinds)}")
+    assert set(kinds) <= set(blocks.KINDS)
+    assert kinds["text"] == sum(reading.text for reading in READINGS.values()) <= 0.1 * kinds.total()

@@ -1,6 +1,11 @@
 """The reference is what the sources say today."""
 
 import ast
+import os
+import re
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -43,6 +48,56 @@ def test_the_python_of_the_reference_is_python():
     assert len(found) > 80
     for block in found:
         ast.parse(block.text)
+
+
+def test_the_python_of_the_reference_has_types_that_exist(tmp_path: Path):
+    stub = tmp_path / "reference.pyi"
+    stub.write_text("\n".join([_IMPORTS, *_classes((PAGES / "reference/python.md").read_text())]))
+    ran = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "mypy",
+            "--config-file",
+            "",
+            "--python-version",
+            "3.11",
+            "--cache-dir",
+            str(ROOT / ".mypy_cache/docs"),
+            str(stub),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "MYPYPATH": str(ROOT / "sdks/python/src")},
+    )
+    assert ran.returncode == 0, ran.stdout
+
+
+# What the signatures name, as their sources import it.
+_IMPORTS = """
+import builtins, os
+from builtins import list as _list
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import *
+import httpx2
+from openmiosa import *
+from openmiosa.models import *
+T = TypeVar("T")
+"""
+
+
+def _classes(page: str) -> list[str]:
+    """The classes of the page as a stub."""
+    made = re.findall(r"^[A-Z]\w+ = .+$", page, re.MULTILINE)
+    for after in re.split(r"^### ", page, flags=re.MULTILINE)[1:]:
+        section = after.partition("\n## ")[0]
+        inside = "\n".join(re.findall(r"^```python\n(.*?)^```$", section, re.MULTILINE | re.DOTALL))
+        body = re.sub(r"^(def \w+\(\n?)", r"\1self, ", inside, flags=re.MULTILINE)
+        made.append(f"class _{section.splitlines()[0]}:\n" + textwrap.indent(body or "...", "    "))
+    return made
 
 
 def test_a_region_loses_its_indent_and_the_marks_of_others():

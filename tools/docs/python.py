@@ -36,13 +36,15 @@ MODULES = (
 def page(root: Path) -> str:
     """The whole page."""
     package = root / PACKAGE
+    constants = _Constants(package)
     said = [HEAD]
     known = {name for name, _ in MODULES}
     more = sorted(path.stem for path in (package / "_sync").glob("*.py") if path.stem not in known | {"__init__", "transport"})
     for name, title in (*MODULES, *((name, name.replace("_", " ")) for name in more)):
         path = package / "_sync" / f"{name}.py"
         if path.exists():
-            said += [f"## {title}\n", *_module(path)]
+            said += [f"## {title}\n", *_module(constants.parsed(path))]
+    said += ["## progress of files\n", *_aliases(ast.parse((package / "_local.py").read_text()))]
     said.append(
         "## models\n\nFrozen records. Fields that this version does not know are in `unknown`; `to_json()` gives a record back as JSON.\n"
     )
@@ -50,15 +52,24 @@ def page(root: Path) -> str:
         if path.stem not in ("__init__", "record"):
             said += _models(path)
     said.append("## testing\n")
-    said += _module(package / "testing/__init__.py")
+    said += _module(constants.parsed(package / "testing/__init__.py"))
     return "\n".join(said)
 
 
-def _module(path: Path) -> Iterator[str]:
-    for node in ast.parse(path.read_text()).body:
+def _module(tree: ast.Module) -> Iterator[str]:
+    yield from _aliases(tree)
+    for node in tree.body:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             yield f"### {node.name}\n\n{_doc(node)}\n"
             yield from _members(node)
+
+
+def _aliases(tree: ast.Module) -> Iterator[str]:
+    """Names for types, which signatures use."""
+    for node in tree.body:
+        named = isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp | ast.Subscript) and ast.unparse(node.targets[0])
+        if named and not named.startswith("_") and not named.isupper():
+            yield f"```python\n{ast.unparse(node)}\n```\n"
 
 
 def _members(kind: ast.ClassDef) -> Iterator[str]:
@@ -82,8 +93,19 @@ def _models(path: Path) -> Iterator[str]:
             fields = [one for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)]
             yield f"### {node.name}\n\n{_doc(node)}\n"
             if fields:
-                yield "```python\n" + "\n".join(ast.unparse(one) for one in fields) + "\n```\n"
+                yield "```python\n" + "\n".join(_field(one) for one in fields) + "\n```\n"
             yield from (f"`{one.name}`: {_doc(one)}\n" for one in node.body if isinstance(one, ast.FunctionDef) and _is("property", one))
+
+
+def _field(node: ast.AnnAssign) -> str:
+    """A field with its default, which a dataclass may have wrapped."""
+    value = node.value
+    if isinstance(value, ast.Call):
+        given = {one.arg: one.value for one in value.keywords}
+        made = given.get("default_factory")
+        value = ast.Call(func=made, args=[], keywords=[]) if made is not None else given.get("default")
+    shown = f"{ast.unparse(node.target)}: {ast.unparse(node.annotation)}"
+    return shown if value is None else f"{shown} = {ast.unparse(value)}"
 
 
 def _signature(owner: str, node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
@@ -140,3 +162,27 @@ def _is(mark: str, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 
 def _doc(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> str:
     return ast.get_docstring(node) or ""
+
+
+class _Constants(ast.NodeTransformer):
+    """Puts the values of a package's constants in their place: a reader wants 60.0, and not a name."""
+
+    def __init__(self, package: Path) -> None:
+        self._known = {
+            node.targets[0].id: node.value
+            for path in sorted(package.rglob("*.py"))
+            for node in ast.parse(path.read_text()).body
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Constant)
+        }
+
+    def parsed(self, path: Path) -> ast.Module:
+        """A module with constants as values in all signatures."""
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.arguments):
+                self.visit(node)
+        return tree
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        """A constant's value, or the name itself."""
+        return self._known.get(node.id, node)
