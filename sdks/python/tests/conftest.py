@@ -38,6 +38,7 @@ class Seen:
     query: dict[str, str]
     headers: dict[str, str]
     body: Any
+    target: str = ""
 
 
 class ScriptedServer:
@@ -128,12 +129,20 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_any(self) -> None:
         parts = urlsplit(self.path)
-        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        raw = self.chunked() if self.headers.get("Transfer-Encoding") else self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        seen = Seen(self.command, parts.path.removeprefix(BASE), dict(parse_qsl(parts.query)), headers, _parsed(raw))
+        seen = Seen(self.command, parts.path.removeprefix(BASE), dict(parse_qsl(parts.query)), headers, _parsed(raw), self.path)
         self.answer(self.server.scripted.take(seen))
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
+
+    def chunked(self) -> bytes:
+        whole = b""
+        while size := int(self.rfile.readline(), 16):
+            whole += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return whole
 
     def answer(self, reply: Reply) -> None:
         if reply.drop and reply.chunks is None:

@@ -1,10 +1,12 @@
 """Sandboxes, their commands, processes and files."""
 
 import base64
+import io
 
 import pytest
 from openmiosa import CommandFailedError, ConnectionLostError, SandboxFailedError, ServerError, UnavailableError, WaitTimeoutError
 
+CONTENT = "/sandboxes/sbx_1/fs/content"
 RUNNING = {"id": "sbx_1", "name": "agent", "state": "running"}
 
 
@@ -184,10 +186,74 @@ def test_a_folder_is_sent_file_by_file(server, sandbox, tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "a.py").write_text("a")
     (tmp_path / "in" / "b.py").write_text("b")
-    server.answers("POST", "/sandboxes/sbx_1/fs/write", {"data": {}})
-    sandbox.files.upload(tmp_path, "/workspace/app/")
-    sent = server.requests("POST", "/sandboxes/sbx_1/fs/write")
-    assert [one.body["path"] for one in sent] == ["/workspace/app/a.py", "/workspace/app/in/b.py"]
+    (tmp_path / "empty").mkdir()
+    server.answers("PUT", CONTENT, {"data": {}})
+    server.answers("POST", "/sandboxes/sbx_1/fs/mkdir", {"data": {}})
+    told: list[tuple[int, int | None]] = []
+    sandbox.files.upload(tmp_path, "/workspace/app/", progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 2), (2, 2)]
+    assert server.requests("POST", "/sandboxes/sbx_1/fs/mkdir")[0].body["path"] == "/workspace/app/empty"
+    sent = server.requests("PUT", CONTENT)
+    assert [one.query["path"] for one in sent] == ["/workspace/app/a.py", "/workspace/app/in/b.py"]
+
+
+def test_a_file_is_sent_as_it_is_with_its_mode_and_its_size(server, sandbox, tmp_path):
+    (tmp_path / "run.sh").write_bytes(b"#!/bin/sh\n\x00\xff")
+    (tmp_path / "run.sh").chmod(0o755)
+    server.answers("PUT", CONTENT, {"data": {}})
+    sandbox.files.upload(tmp_path / "run.sh", "/workspace/run.sh")
+    [sent] = server.requests("PUT", CONTENT)
+    assert sent.query == {"path": "/workspace/run.sh", "mode": "0755"}
+    assert sent.body == b"#!/bin/sh\n\x00\xff"
+    assert (sent.headers["content-length"], sent.headers["content-type"]) == ("12", "application/octet-stream")
+
+
+@pytest.mark.parametrize(
+    ("source", "size"),
+    [(b"abc" * 50_000, 150_000), (io.BytesIO(b"abc" * 50_000), 150_000), ((b"abc" for _ in range(50_000)), None)],
+    ids=["bytes", "file", "generator"],
+)
+def test_what_is_not_on_disk_is_streamed_too(server, sandbox, source, size):
+    told: list[tuple[int, int | None]] = []
+    server.answers("PUT", CONTENT, {"data": {}})
+    sandbox.files.upload(source, "/workspace/big", progress=lambda done, total: told.append((done, total)))
+    assert server.requests("PUT", CONTENT)[0].body == b"abc" * 50_000
+    assert told[-1] == (150_000, size)
+    assert len(told) > 2, "it is never whole in memory"
+
+
+def test_an_upload_that_can_be_read_again_is_repeated(server, sandbox):
+    busy = server.reply(503, {"error": {"code": "UNAVAILABLE", "message": "later"}})
+    server.on("PUT", CONTENT, busy, server.reply(200, {"data": {}}))
+    sandbox.files.upload(io.BytesIO(b"abc"), "/workspace/a")
+    assert [one.body for one in server.requests("PUT", CONTENT)] == [b"abc", b"abc"]
+
+
+def test_an_upload_that_can_be_read_once_is_not_repeated(server, sandbox):
+    server.answers("PUT", CONTENT, {"error": {"code": "UNAVAILABLE", "message": "later"}}, 503)
+    with pytest.raises(UnavailableError):
+        sandbox.files.upload(iter([b"abc"]), "/workspace/a")
+    assert len(server.requests("PUT", CONTENT)) == 1
+
+
+def test_a_download_tells_how_far_it_is(server, sandbox):
+    server.on("GET", "/sandboxes/sbx_1/fs/download", server.reply(200, b"whole"))
+    told: list[tuple[int, int | None]] = []
+    out = io.BytesIO()
+    sandbox.files.download("/workspace/big", out, progress=lambda done, total: told.append((done, total)))
+    assert (out.getvalue(), told) == (b"whole", [(5, 5)])
+
+
+def test_several_paths_are_exported_together(server, sandbox, tmp_path):
+    server.on("GET", "/sandboxes/sbx_1/exports/download", server.reply(200, b"tar.gz"))
+    assert sandbox.files.export() == b"tar.gz"
+    sandbox.files.export(["/workspace/a", "/workspace/b"], to=tmp_path / "out.tar.gz")
+    assert (tmp_path / "out.tar.gz").read_bytes() == b"tar.gz"
+    first, second = server.requests("GET", "/sandboxes/sbx_1/exports/download")
+    assert (first.query, second.target.partition("?")[2]) == (
+        {"path": "/workspace"},
+        "paths%5B%5D=%2Fworkspace%2Fa&paths%5B%5D=%2Fworkspace%2Fb",
+    )
 
 
 def test_a_download_that_breaks_leaves_no_half_file(server, sandbox, tmp_path):

@@ -6,7 +6,7 @@ import threading
 import pytest
 from openmiosa import AsyncMiosa, AuthenticationError, NotFoundError, UnavailableError
 
-EVENTS, AUDIT = "/sandboxes/sbx_1/events", "/egress/audit"
+EVENTS, AUDIT = "/sandboxes/sbx_1/audit/stream", "/egress/audit"
 LIVES = '{"id": "evt_0", "type": "sandbox.started"}'
 OPEN = ": open\n\n"
 

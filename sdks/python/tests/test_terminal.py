@@ -2,6 +2,7 @@
 
 import json
 import threading
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from openmiosa import AsyncMiosa, ConnectionLostError, Miosa, NotFoundError
@@ -95,6 +96,13 @@ def test_size_signals_and_the_end_of_input_are_messages(box, far):
         {"type": "signal", "signal": "SIGINT"},
         {"type": "stdin_close"},
     ]
+
+
+def test_a_list_is_run_as_it_is(box, far):
+    with box.shell(["printf", "%s", "a b"], tty=False) as terminal:
+        terminal.send("exit 0")
+        terminal.wait()
+    assert [value for name, value in parse_qsl(urlsplit(far.path).query) if name == "argv"] == ["printf", "%s", "a b"]
 
 
 def test_the_command_and_its_surroundings_are_in_the_query(box, far):

@@ -31,6 +31,7 @@ def test_a_record_comes_back_as_it_went_in(case):
 def test_every_model_has_a_record():
     used = {case["model"] for case in json.loads((VECTORS / "records.json").read_text())["records"]}
     parts = {"Record", "OutputEvent", "TerminalOutput", "RequestTransforms", "SecretTransforms", "SecretUse", "ResourceContract"}
+    parts |= {"Calls", "Limits", "Made", "Artifacts", "Resources"}
     assert set(models.__all__) - parts == used
 
 
@@ -72,7 +73,7 @@ def test_a_stream_is_read_whatever_its_chunks_are(server, client, sandbox, case)
 ROUTES = {
     "sse": ("GET", "/any"),
     "exec": ("POST", "/sandboxes/sbx_1/exec/stream"),
-    "tail": ("GET", "/sandboxes/sbx_1/events"),
+    "tail": ("GET", "/sandboxes/sbx_1/audit/stream"),
     "process": ("GET", "/sandboxes/sbx_1/processes/5/stream"),
     "watch": ("GET", "/sandboxes/sbx_1/files/watch"),
 }

@@ -109,7 +109,10 @@ class AsyncFiles:
         to: Any = None,
         progress: Progress | None = None,
     ) -> bytes:
-        """Files and folders as one tar.gz; with `to` (a path, or a file open for writing) it is written there and nothing is returned."""
+        """Files and folders as one tar.gz, or one file as it is.
+
+        With `to` (a path, or a file open for writing) it is written there and nothing is returned.
+        """
         params = {"path": paths} if isinstance(paths, str) else {"paths[]": builtins.list(paths)}
         where = self._path("exports", "download")
         if to is not None:
@@ -120,16 +123,17 @@ class AsyncFiles:
         await self._pour(where, params, whole.extend, progress)
         return bytes(whole)
 
-    async def watch(self, path: str = WORKSPACE) -> AsyncIterator[FileChange]:
-        """What happens to the files of a folder, as it happens; it never ends by itself."""
-        async with self._transport.events("GET", self._path("files", "watch"), params={"path": path}, timeout=SILENCE_SECONDS) as frames:
+    async def watch(self, path: str = WORKSPACE, *, recursive: bool = True) -> AsyncIterator[FileChange]:
+        """What happens to the files of a folder, as it happens; it never ends by itself. An `overflow` says that some were lost."""
+        params = {"path": path, "recursive": None if recursive else False}
+        async with self._transport.events("GET", self._path("files", "watch"), params=params, timeout=SILENCE_SECONDS) as frames:
             async for frame in frames:
                 said = _wire.object_of(frame.data)
                 if "event" in said and "path" in said:
                     yield FileChange.from_json(said)
 
     async def _upload(self, source: Source, remote: str, mode: str | None) -> None:
-        await self.write(remote, b"".join(source.pieces()))
+        await self._transport.upload(self._path("fs", "content"), source, params={"path": remote, "mode": mode})
 
     async def _pour(self, path: str, params: dict[str, Any], write: Callable[[bytes], object], progress: Progress | None) -> None:
         """Write an answer's body where it belongs, as it comes."""

@@ -10,7 +10,7 @@ import anyio
 
 from .. import _envelope, _wire
 from ..errors import NotFoundError, SandboxFailedError, TransportError, WaitTimeoutError
-from ..models import FileInfo, Metrics, Readiness, ResourceContract, SandboxInfo, Usage
+from ..models import Artifacts, Metrics, Readiness, Resources, SandboxInfo, Usage
 from .audit import AsyncAudit
 from .env import AsyncEnv
 from .exec import AsyncExec, AsyncProcesses
@@ -67,9 +67,9 @@ class AsyncSandbox:
         """Stop its processes where they are."""
         return await self._take("POST", "pause")
 
-    async def resume(self) -> Self:
-        """Let its processes go on."""
-        return await self._take("POST", "resume")
+    async def resume(self, *, env: Mapping[str, str] | None = None) -> Self:
+        """Let its processes go on; new ones have these variables beside those that it has."""
+        return await self._take("POST", "resume", **_wire.given(env=env))
 
     async def stop(self) -> Self:
         """End its processes and keep its files."""
@@ -87,12 +87,13 @@ class AsyncSandbox:
         tags: builtins.list[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
         always_on: bool | None = None,
+        persistent: bool | None = None,
         timeout_sec: int | None = None,
         idle_timeout_sec: int | None = None,
     ) -> Self:
         """Change what is said of it, or how long it lives; what is not given stays."""
         body = _wire.given(
-            name=name, slug=slug, tags=tags, metadata=metadata, always_on=always_on, timeout_sec=timeout_sec,
+            name=name, slug=slug, tags=tags, metadata=metadata, always_on=always_on, persistent=persistent, timeout_sec=timeout_sec,
             idle_timeout_sec=idle_timeout_sec,
         )  # fmt: skip
         return await self._take("PATCH", **body)
@@ -101,9 +102,27 @@ class AsyncSandbox:
         """Give it these tags instead of those that it has."""
         return await self._take("PATCH", "tags", tags=builtins.list(tags))
 
-    async def fork(self, *, snapshot_id: str | None = None, name: str | None = None, timeout_sec: int | None = None) -> Self:
+    async def fork(
+        self,
+        *,
+        name: str | None = None,
+        snapshot_id: str | None = None,
+        template: str | None = None,
+        timeout_sec: int | None = None,
+        idle_timeout_sec: int | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        env: Mapping[str, str] | None = None,
+        tags: builtins.list[str] | None = None,
+        external_user_id: str | None = None,
+        external_workspace_id: str | None = None,
+        external_project_id: str | None = None,
+    ) -> Self:
         """A new sandbox with this one's files, as they are or as a snapshot has them; processes, secrets and rules stay behind."""
-        body = _wire.given(snapshot_id=snapshot_id, name=name, timeout_sec=timeout_sec)
+        body = _wire.given(
+            name=name, snapshot_id=snapshot_id, template_id=template, timeout_sec=timeout_sec, idle_timeout_sec=idle_timeout_sec,
+            metadata=metadata, env=env, tags=tags, external_user_id=external_user_id, external_workspace_id=external_workspace_id,
+            external_project_id=external_project_id,
+        )  # fmt: skip
         return self._sibling(SandboxInfo.from_json(_envelope.one(await self._ask("POST", "fork", json=body))))
 
     async def destroy(self) -> None:
@@ -132,21 +151,21 @@ class AsyncSandbox:
             await self.refresh()
         return self
 
-    async def usage(self) -> Usage:
-        """How long it has lived and what it has used."""
-        return Usage.from_json(_envelope.one(await self._ask("GET", "usage")))
+    async def usage(self, *, window: str | None = None) -> Usage:
+        """How long it has lived, what it has used, and what it called within a window such as `24h`."""
+        return Usage.from_json(_envelope.one(await self._ask("GET", "usage", params={"window": window})))
 
-    async def metrics(self) -> Metrics:
-        """What it uses at this moment."""
-        return Metrics.from_json(_envelope.one(await self._ask("GET", "metrics")))
+    async def metrics(self, *, window: str | None = None) -> Metrics:
+        """What it uses at this moment, and what it called within a window such as `1h`."""
+        return Metrics.from_json(_envelope.one(await self._ask("GET", "metrics", params={"window": window})))
 
-    async def resources(self) -> ResourceContract:
-        """How large it is."""
-        return ResourceContract.from_json(_envelope.one(await self._ask("GET", "resources")))
+    async def resources(self) -> Resources:
+        """What it may use, and whether that can change while it runs."""
+        return Resources.from_json(_envelope.one(await self._ask("GET", "resources")))
 
-    async def artifacts(self) -> builtins.list[FileInfo]:
-        """Files that it offers as results."""
-        return [FileInfo.from_json(item) for item in _envelope.many(await self._ask("GET", "artifacts"))]
+    async def artifacts(self) -> Artifacts:
+        """What it has made: the files in /workspace/artifacts, its snapshots, its previews."""
+        return Artifacts.from_json(_envelope.one(await self._ask("GET", "artifacts")))
 
     async def logs(self, *, lines: int = 200) -> str:
         """The last lines that its background processes wrote."""
@@ -158,7 +177,7 @@ class AsyncSandbox:
         async with self._transport.events("GET", path, timeout=SILENCE_SECONDS) as frames:
             async for frame in frames:
                 said = _wire.object_of(frame.data)
-                if "line" in said:
+                if "line" in said and "gap" not in said:
                     yield str(said["line"])
 
     async def _heard_of_readiness(self, timeout: float) -> bool:  # noqa: ASYNC109

@@ -37,6 +37,9 @@ class AsyncSandboxes:
         persistent: bool | None = None,
         always_on: bool | None = None,
         slug: str | None = None,
+        snapshot_id: str | None = None,
+        keep_last_snapshots: int | None = None,
+        snapshot_expiration_sec: int | None = None,
         workspace_id: str | None = None,
         owner_user_id: str | None = None,
         external_user_id: str | None = None,
@@ -45,12 +48,16 @@ class AsyncSandboxes:
         wait: bool = True,
         wait_timeout: float = WAIT_SECONDS,
     ) -> AsyncSandbox:
-        """Make a sandbox; with `wait` it runs when this returns. It inherits the secrets of its owners: `external_user_id` and the like."""
+        """Make a sandbox, empty or from a snapshot; with `wait` it runs when this returns.
+
+        It inherits the secrets of its owners: `external_user_id` and the like.
+        """
         body = _wire.given(
             name=name, slug=slug, template_id=template, env=env, metadata=metadata, tags=tags, size=size, cpu_count=cpu_count,
             memory_mb=memory_mb, disk_size_mb=disk_size_mb, timeout_sec=timeout_sec, idle_timeout_sec=idle_timeout_sec,
             persistent=persistent, always_on=always_on, workspace_id=workspace_id, owner_user_id=owner_user_id,
             external_user_id=external_user_id, external_workspace_id=external_workspace_id, external_project_id=external_project_id,
+            snapshot_id=snapshot_id, keep_last_snapshots=keep_last_snapshots, snapshot_expiration_sec=snapshot_expiration_sec,
         )  # fmt: skip
         reply = await self._transport.request("POST", "sandboxes", params={"wait": True if wait else None}, json=body)
         sandbox = AsyncSandbox(self._transport, SandboxInfo.from_json(_envelope.one(reply)))

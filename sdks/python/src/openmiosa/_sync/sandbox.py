@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from .. import _envelope, _wire
 from ..errors import NotFoundError, SandboxFailedError, TransportError, WaitTimeoutError
-from ..models import FileInfo, Metrics, Readiness, ResourceContract, SandboxInfo, Usage
+from ..models import Artifacts, Metrics, Readiness, Resources, SandboxInfo, Usage
 from .audit import Audit
 from .env import Env
 from .exec import Exec, Processes
@@ -66,9 +66,9 @@ class Sandbox:
         """Stop its processes where they are."""
         return self._take("POST", "pause")
 
-    def resume(self) -> Self:
-        """Let its processes go on."""
-        return self._take("POST", "resume")
+    def resume(self, *, env: Mapping[str, str] | None = None) -> Self:
+        """Let its processes go on; new ones have these variables beside those that it has."""
+        return self._take("POST", "resume", **_wire.given(env=env))
 
     def stop(self) -> Self:
         """End its processes and keep its files."""
@@ -86,12 +86,13 @@ class Sandbox:
         tags: builtins.list[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
         always_on: bool | None = None,
+        persistent: bool | None = None,
         timeout_sec: int | None = None,
         idle_timeout_sec: int | None = None,
     ) -> Self:
         """Change what is said of it, or how long it lives; what is not given stays."""
         body = _wire.given(
-            name=name, slug=slug, tags=tags, metadata=metadata, always_on=always_on, timeout_sec=timeout_sec,
+            name=name, slug=slug, tags=tags, metadata=metadata, always_on=always_on, persistent=persistent, timeout_sec=timeout_sec,
             idle_timeout_sec=idle_timeout_sec,
         )  # fmt: skip
         return self._take("PATCH", **body)
@@ -100,9 +101,27 @@ class Sandbox:
         """Give it these tags instead of those that it has."""
         return self._take("PATCH", "tags", tags=builtins.list(tags))
 
-    def fork(self, *, snapshot_id: str | None = None, name: str | None = None, timeout_sec: int | None = None) -> Self:
+    def fork(
+        self,
+        *,
+        name: str | None = None,
+        snapshot_id: str | None = None,
+        template: str | None = None,
+        timeout_sec: int | None = None,
+        idle_timeout_sec: int | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        env: Mapping[str, str] | None = None,
+        tags: builtins.list[str] | None = None,
+        external_user_id: str | None = None,
+        external_workspace_id: str | None = None,
+        external_project_id: str | None = None,
+    ) -> Self:
         """A new sandbox with this one's files, as they are or as a snapshot has them; processes, secrets and rules stay behind."""
-        body = _wire.given(snapshot_id=snapshot_id, name=name, timeout_sec=timeout_sec)
+        body = _wire.given(
+            name=name, snapshot_id=snapshot_id, template_id=template, timeout_sec=timeout_sec, idle_timeout_sec=idle_timeout_sec,
+            metadata=metadata, env=env, tags=tags, external_user_id=external_user_id, external_workspace_id=external_workspace_id,
+            external_project_id=external_project_id,
+        )  # fmt: skip
         return self._sibling(SandboxInfo.from_json(_envelope.one(self._ask("POST", "fork", json=body))))
 
     def destroy(self) -> None:
@@ -131,21 +150,21 @@ class Sandbox:
             self.refresh()
         return self
 
-    def usage(self) -> Usage:
-        """How long it has lived and what it has used."""
-        return Usage.from_json(_envelope.one(self._ask("GET", "usage")))
+    def usage(self, *, window: str | None = None) -> Usage:
+        """How long it has lived, what it has used, and what it called within a window such as `24h`."""
+        return Usage.from_json(_envelope.one(self._ask("GET", "usage", params={"window": window})))
 
-    def metrics(self) -> Metrics:
-        """What it uses at this moment."""
-        return Metrics.from_json(_envelope.one(self._ask("GET", "metrics")))
+    def metrics(self, *, window: str | None = None) -> Metrics:
+        """What it uses at this moment, and what it called within a window such as `1h`."""
+        return Metrics.from_json(_envelope.one(self._ask("GET", "metrics", params={"window": window})))
 
-    def resources(self) -> ResourceContract:
-        """How large it is."""
-        return ResourceContract.from_json(_envelope.one(self._ask("GET", "resources")))
+    def resources(self) -> Resources:
+        """What it may use, and whether that can change while it runs."""
+        return Resources.from_json(_envelope.one(self._ask("GET", "resources")))
 
-    def artifacts(self) -> builtins.list[FileInfo]:
-        """Files that it offers as results."""
-        return [FileInfo.from_json(item) for item in _envelope.many(self._ask("GET", "artifacts"))]
+    def artifacts(self) -> Artifacts:
+        """What it has made: the files in /workspace/artifacts, its snapshots, its previews."""
+        return Artifacts.from_json(_envelope.one(self._ask("GET", "artifacts")))
 
     def logs(self, *, lines: int = 200) -> str:
         """The last lines that its background processes wrote."""
@@ -157,7 +176,7 @@ class Sandbox:
         with self._transport.events("GET", path, timeout=SILENCE_SECONDS) as frames:
             for frame in frames:
                 said = _wire.object_of(frame.data)
-                if "line" in said:
+                if "line" in said and "gap" not in said:
                     yield str(said["line"])
 
     def _heard_of_readiness(self, timeout: float) -> bool:  # noqa: ASYNC109

@@ -85,9 +85,12 @@ class Tail:
 
     def _connected(self) -> Generator[Event | None]:
         """One connection: None once it stands, then what is new."""
-        path = "events/stream" if self._sandbox is None else _wire.path("sandboxes", self._sandbox, "events")
+        path, types = (
+            ("events/stream", "audit") if self._sandbox is None else (_wire.path("sandboxes", self._sandbox, "audit", "stream"), None)
+        )
         known = self.last_id
-        with self._transport.events("GET", path, params={"after": known}, timeout=SILENCE_SECONDS) as frames:
+        params = {"after": known, "types": types}
+        with self._transport.events("GET", path, params=params, timeout=SILENCE_SECONDS) as frames:
             yield None
             if known is None:
                 # There was no event to start after, so all that are there by now are new; the stream is open, none falls between.

@@ -9,6 +9,7 @@ from typing import Any
 from .. import _wire
 from ..errors import ConnectionLostError
 from ..models import TerminalOutput
+from .exec import Command
 from .transport import Transport
 
 
@@ -22,7 +23,7 @@ class Shell:
     @contextlib.contextmanager
     def __call__(
         self,
-        command: str | None = None,
+        command: Command | None = None,
         *,
         cwd: str | None = None,
         env: Mapping[str, str] | None = None,
@@ -30,11 +31,16 @@ class Shell:
         cols: int = 80,
         tty: bool = True,
     ) -> Iterator["Terminal"]:
-        """Start a command (a shell when none is given) and talk to it; it is hung up at the end of the block."""
+        """Start a command (a shell when none is given) and talk to it; it is hung up at the end of the block.
+
+        A string goes to a shell, a list is run as it is. Without `tty` it has pipes, and stdout and stderr are told apart.
+        """
         from httpx2.websockets import WebSocketUpgradeError
 
-        asked = _wire.query({"command": command, "cwd": cwd, "rows": rows, "cols": cols, "tty": tty})
-        params = (*asked.items(), *(("env", f"{name}={value}") for name, value in (env or {}).items()))
+        line, argv = (command, ()) if command is None or isinstance(command, str) else (None, command)
+        asked = _wire.query({"command": line, "cwd": cwd, "rows": rows, "cols": cols, "tty": tty})
+        several = (*(("argv", str(part)) for part in argv), *(("env", f"{name}={value}") for name, value in (env or {}).items()))
+        params = (*asked.items(), *several)
         path = _wire.path("sandboxes", self._sandbox, "terminal", "stream")
         failed: Exception | None = None
         try:

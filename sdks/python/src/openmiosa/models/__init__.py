@@ -6,13 +6,30 @@ from .files import FileChange, FileInfo, FileTree
 from .key import AdminEntry, ApiKey, Identity, KeyPreset, ScopedToken, Ticket
 from .policy import PendingHost, Policy, Rule, Suggestion
 from .record import Record
-from .sandbox import Metrics, Preview, Readiness, ResourceContract, SandboxInfo, SnapshotInfo, Template, Usage, Variable
+from .sandbox import (
+    Artifacts,
+    Calls,
+    Limits,
+    Made,
+    Metrics,
+    Preview,
+    Readiness,
+    ResourceContract,
+    Resources,
+    SandboxInfo,
+    SnapshotInfo,
+    Template,
+    Usage,
+    Variable,
+)
 from .secret import Binding, ConnectionInfo, ConnectionStatus, Provider, Secret
 
 __all__ = [
     "AdminEntry",
     "ApiKey",
+    "Artifacts",
     "Binding",
+    "Calls",
     "ConnectionInfo",
     "ConnectionStatus",
     "Event",
@@ -22,6 +39,8 @@ __all__ = [
     "FileTree",
     "Identity",
     "KeyPreset",
+    "Limits",
+    "Made",
     "Metrics",
     "OutputEvent",
     "PendingHost",
@@ -33,6 +52,7 @@ __all__ = [
     "Record",
     "RequestTransforms",
     "ResourceContract",
+    "Resources",
     "Rule",
     "SandboxInfo",
     "ScopedToken",

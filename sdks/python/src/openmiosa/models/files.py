@@ -12,6 +12,8 @@ class FileInfo(Record):
 
     path: str
     name: str | None = None
+    type: str | None = None
+    target: str | None = None
     size: int = 0
     is_dir: bool = False
     is_symlink: bool = False
@@ -28,6 +30,7 @@ class FileChange(Record):
     old_path: str | None = None
     is_dir: bool = False
     size_bytes: int | None = None
+    message: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from .files import FileInfo
 from .record import Record
 
 
@@ -60,21 +61,37 @@ class SandboxInfo(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Calls(Record):
+    """Outbound calls, counted."""
+
+    total: int = 0
+    allowed: int = 0
+    refused: int = 0
+    failed: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics(Record):
-    """What a sandbox uses at one moment; `cpu_usec` counts from its start."""
+    """What a sandbox uses at one moment, and what it called within the window; `cpu_usec` counts from its start."""
 
     sandbox_id: str | None = None
+    state: str | None = None
     cpu_usec: int | None = None
     memory_bytes: int | None = None
     memory_peak_bytes: int | None = None
-    disk_bytes: int | None = None
     tasks: int | None = None
-    measured_at: datetime | None = None
+    running_sec: float | None = None
+    cpu_count: float | None = None
+    memory_limit_bytes: int | None = None
+    window: str | None = None
+    calls: Calls | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage(Record):
-    """How long a sandbox has lived, what it may use, and what it has used."""
+    """How long a sandbox has lived, what it may use, what it has used, and what it called within the window."""
 
     sandbox_id: str | None = None
     state: str | None = None
@@ -84,9 +101,28 @@ class Usage(Record):
     memory_mb: int | None = None
     disk_size_mb: int | None = None
     cpu_usec: int | None = None
-    memory_peak_bytes: int | None = None
-    disk_bytes: int | None = None
-    uptime_sec: float | None = None
+    running_sec: float | None = None
+    window: str | None = None
+    calls: Calls | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits(Record):
+    """What a sandbox may use."""
+
+    cpu: float | None = None
+    memory_mb: int | None = None
+    disk_size_mb: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources(Record):
+    """What a sandbox may use, what of that can change while it runs, and what it uses."""
+
+    id: str | None = None
+    resources: Limits | None = None
+    capabilities: Mapping[str, Any] = field(default_factory=dict)
+    in_use: Metrics | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +134,8 @@ class SnapshotInfo(Record):
     state: str | None = None
     comment: str | None = None
     size_bytes: int | None = None
+    keep: bool = False
+    expires_at: datetime | None = None
     created_at: datetime | None = None
 
 
@@ -111,6 +149,24 @@ class Preview(Record):
     port: int
     state: str | None = None
     created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made(Record):
+    """Files that a sandbox offers as results, and its snapshots."""
+
+    path: str | None = None
+    files: tuple[FileInfo, ...] = ()
+    snapshots: tuple[SnapshotInfo, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifacts(Record):
+    """What a sandbox has made."""
+
+    sandbox_id: str | None = None
+    artifacts: Made | None = None
+    previews: tuple[Preview, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
