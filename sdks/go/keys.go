@@ -13,8 +13,9 @@ type APIKeys struct{ transport *transport }
 
 // CreateKeyOptions says what a key may do and how long.
 type CreateKeyOptions struct {
-	// Scopes are those of the maker when they are nil.
+	// Scopes are those of the maker when they are nil; Preset names a set of them instead.
 	Scopes         []string       `json:"scopes"`
+	Preset         string         `json:"preset"`
 	ExpiresAt      time.Time      `json:"expires_at"`
 	ExternalUserID string         `json:"external_user_id"`
 	Description    string         `json:"description"`

@@ -73,6 +73,7 @@ type Event struct {
 	BytesOut            int64             `json:"bytes_out"`
 	EndedAs             string            `json:"ended_as"`
 	Count               int               `json:"count"`
+	Revision            int               `json:"revision"`
 	PolicyID            string            `json:"policy_id"`
 	PolicyMode          string            `json:"policy_mode"`
 	RuleID              string            `json:"rule_id"`

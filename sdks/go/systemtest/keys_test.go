@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -73,6 +74,9 @@ func TestScopesHaveNames(t *testing.T) {
 	must(t, err)
 	isLooker := func(one openmiosa.KeyPreset) bool { return one.Name == "looker" }
 	same(t, slices.ContainsFunc(presets, isLooker), true)
+	key, err := keys.Create(ctx, "auditor", &openmiosa.CreateKeyOptions{Preset: "looker"})
+	must(t, err)
+	same(t, strings.Join(key.Scopes, " "), "audit:read")
 	must(t, keys.DeletePreset(ctx, "looker"))
 	presets, err = keys.Presets(ctx)
 	must(t, err)
