@@ -64,9 +64,23 @@ class Objects:
         self._only: dict[str, str] = {}
         self.sandbox = self.made("POST", "/sandboxes", {"name": name, "external_user_id": OWNER, "env": {"MODE": "draft"}})
         self.ids: dict[str, str] = {"key": self.sandbox["id"], "sandbox_name": name, "variable": "MODE", "user": OWNER}
+        self.ids["port"] = "8000"
         self.ids["file"] = FILE.lstrip("/")
         self.fresh("file")
-        for kind in ("connection", "secret", "binding", "rule", "policy", "snapshot", "preview", "process", "api_key", "preset", "state"):
+        for kind in (
+            "connection",
+            "secret",
+            "binding",
+            "rule",
+            "policy",
+            "snapshot",
+            "preview",
+            "process",
+            "api_key",
+            "preset",
+            "sid",
+            "state",
+        ):
             self.ids[kind] = self.fresh(kind)
         self.events = self._events()
         self.ids["event"] = self.events[0]
@@ -199,6 +213,9 @@ class Objects:
 
     def _new_process(self) -> str:
         return str(self.made("POST", f"/sandboxes/{self.ids['key']}/processes", {"command": "echo started; exec sleep 600"})["id"])
+
+    def _new_sid(self) -> str:
+        return str(self.made("POST", f"/sandboxes/{self.ids['key']}/terminal", {})["id"])
 
     def _new_preset(self) -> str:
         return str(self.made("POST", "/api-keys/presets", {"name": f"preset-{next(self._numbers)}", "scopes": ["audit:read"]})["name"])

@@ -20,7 +20,7 @@ from .link import EgressClient, Publisher
 from .link.authorities import Authorities
 from .network import Network
 from .replay import Replay
-from .sandboxes import Defaults, Execution, Files, Housekeeping, Logs, Previews, Reach, Resources, Sandboxes, Snapshots, Terminals
+from .sandboxes import Defaults, Execution, Files, Housekeeping, Logs, Previews, Reach, Resources, Sandboxes, Snapshots, Terminals, Tunnels
 from .sandboxes.backends.local import CellClient
 from .settings import Settings
 from .telemetry import metrics
@@ -102,6 +102,7 @@ class System:
             execution=execution,
             logs=Logs(execution),
             terminals=Terminals(execution),
+            tunnels=Tunnels(reach),
             files=Files(reach, max_file_bytes=settings.sandboxes.max_file_bytes),
             snapshots=Snapshots(database, reach),
             previews=previews,

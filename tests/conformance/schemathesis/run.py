@@ -27,7 +27,10 @@ KINDS = ("key", "secret", "binding", "rule", "policy", "snapshot", "preview", "p
 # Streams without an end: what they answer is in test_answers; here they are asked about a thing that is not there.
 ENDLESS = ["audit.tail", "audit.tail_compat", "files.watch", "processes.stream", "sandboxes.logs_stream"]
 # What an installation on one machine cannot do is 501, and a provider that is not there is 502.
-EXPECTED = {501: ["previews.token", "previews.share", "previews.share_one", "previews.unshare_one"], 502: ["oauth.start", "oauth.machine", "secrets.reauthorize"]}
+EXPECTED = {
+    501: ["previews.token", "previews.share", "previews.share_one", "previews.unshare_one"],
+    502: ["oauth.start", "oauth.machine", "secrets.reauthorize"],
+}
 
 
 def settings(objects: Objects) -> dict[str, Any]:

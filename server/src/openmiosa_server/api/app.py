@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 
 from . import (
     audit,
+    computer_sockets,
     computers,
     document,
     events,
@@ -27,6 +28,7 @@ from . import (
     terminal,
     tokens,
     transfers,
+    tunnels,
     usage,
 )
 from .context import Services
@@ -39,6 +41,9 @@ _ROUTERS = (
     audit.sockets,
     events.router,
     terminal.sockets,
+    tunnels.sockets,
+    computer_sockets.sockets,
+    terminal.router,
     secrets.router,
     oauth.router,
     oauth.callback,

@@ -15,7 +15,7 @@ from ..errors import Unauthenticated
 from ..identity import Identity, Presets, Principal, RequestInfo
 from ..network import Network
 from ..replay import Replay
-from ..sandboxes import Execution, Files, Logs, Previews, Sandboxes, Snapshots, Terminals
+from ..sandboxes import Execution, Files, Logs, Previews, Sandboxes, Snapshots, Terminals, Tunnels
 from ..templates.store import TemplateStore
 from ..vault import Vault
 
@@ -30,6 +30,7 @@ class Services:
     execution: Execution
     logs: Logs
     terminals: Terminals
+    tunnels: Tunnels
     files: Files
     snapshots: Snapshots
     previews: Previews

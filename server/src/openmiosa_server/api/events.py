@@ -1,9 +1,8 @@
 """/sandboxes/:id/events and /events/stream: calls and what happens to sandboxes, in one stream."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from fnmatch import fnmatchcase
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -11,6 +10,7 @@ from starlette.responses import Response
 from ..errors import Invalid
 from . import sse
 from .context import Asked, while_valid
+from .merge import together
 from .operation import operation
 from .route import Route
 from .schemas.audit import EventsFrame
@@ -48,7 +48,7 @@ async def _stream(asked: Asked, sandbox_id: str | None, after: str | None, types
     happenings = asked.services.sandboxes.lifecycle.follow(asked.principal, sandbox_id)
 
     async def frames() -> AsyncIterator[str]:
-        async for told in while_valid(asked, _merged(calls, happenings)):
+        async for told in while_valid(asked, together(calls, happenings)):
             if str(told["id"]).startswith("evt_"):
                 if _wanted(("audit", f"audit.{told['action']}"), patterns):
                     yield sse.frame({"type": "audit", **told}, event="audit", event_id=told["id"])
@@ -61,23 +61,3 @@ async def _stream(asked: Asked, sandbox_id: str | None, after: str | None, types
 
 def _wanted(names: tuple[str, ...], patterns: list[str]) -> bool:
     return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
-
-
-async def _merged(calls: AsyncIterator[dict[str, Any]], happenings: AsyncIterator[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
-    """Both, as they come, until there are no more calls."""
-    waiting = {asyncio.ensure_future(anext(source, None)): source for source in (calls, happenings)}
-    try:
-        while True:
-            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                source, told = waiting.pop(task), task.result()
-                if told is None:
-                    return
-                yield told
-                waiting[asyncio.ensure_future(anext(source, None))] = source
-    finally:
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
-        for source in (calls, happenings):
-            await source.aclose()  # type: ignore[attr-defined]

@@ -20,6 +20,11 @@ async def caller_of(socket: WebSocket) -> Caller | None:
         return None
 
 
+def agreed(socket: WebSocket, protocol: str) -> str | None:
+    """The subprotocol, when it was offered: a browser that offered some hangs up when the answer names none of them."""
+    return protocol if protocol in socket.scope.get("subprotocols", []) else None
+
+
 async def refuse(socket: WebSocket, error: OpenMiosaError) -> None:
     """Answer the handshake with the error instead of 101."""
     await socket.send_denial_response(failure(error, socket.scope.get("request_id")))

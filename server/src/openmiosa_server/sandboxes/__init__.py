@@ -12,6 +12,7 @@ from .service import Defaults, Sandboxes
 from .sizes import Resources
 from .snapshots import Snapshots
 from .terminals import Terminal, Terminals
+from .tunnels import Tunnels
 from .types import Command, CreateSandbox, ForkSandbox, KeepSnapshot, Sandbox, SandboxFilter, SandboxSnapshot, UpdateSandbox
 
 __all__ = [
@@ -40,5 +41,6 @@ __all__ = [
     "Snapshots",
     "Terminal",
     "Terminals",
+    "Tunnels",
     "UpdateSandbox",
 ]

@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import Invalid, NotFound, OpenMiosaError
 from ..identity import Principal, RequestInfo
 from .backends import Launch, Output, Pty
+from .backends.local import NotRunning
 from .lifecycle import Lifecycle
 from .reach import Reach
 from .types import Command, Sandbox
@@ -172,7 +173,10 @@ class Execution:
         """TERM to its group, KILL when it still runs after five seconds."""
         if running.process["state"] != "running":
             return
-        await self._backend.signal(running.sandbox.id, running.id, signals.SIGTERM)
+        try:
+            await self._backend.signal(running.sandbox.id, running.id, signals.SIGTERM)
+        except NotRunning:
+            return  # it ended by itself meanwhile
         try:
             async with asyncio.timeout(_GRACE):
                 async for _ in self._backend.output(running.sandbox.id, running.id, follow=True):

@@ -70,6 +70,19 @@ class LogText(RootModel[str]):
     """The last lines of a process as one JSON text."""
 
 
+class TerminalMade(Shape):
+    """A shell at a terminal, waiting for its socket."""
+
+    id: str
+    session_id: Annotated[str, Field(description="The same as `id`.")]
+    sandbox_id: str
+    pid: str
+    rows: int
+    cols: int
+    socket: Annotated[str, Field(description="Path of its WebSocket below /api/v1.")]
+    created_at: Moment
+
+
 class OutputFrame(Shape):
     """A line; `partial` when it was too long or had no end, `gap` when output was lost because nobody read it in time."""
 
