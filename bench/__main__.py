@@ -1,7 +1,8 @@
 """`make bench`: measures on this machine, prints a table, keeps bench/results/<time>.json.
 
 Each figure is taken in one run beside what it is compared with; the load of the machine stands next to it. Needs what
-the tests need: a host that can run sandboxes. `--quick` takes a tenth of the samples.
+the tests need: a host that can run sandboxes. `--quick` takes a tenth of the samples; `python -m bench clients` takes only
+the figures of the clients, which need no host.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from rich.table import Table
 
 from tests.kit.system import surroundings, world
 
-from . import create, egress, tail
+from . import clients, create, egress, tail
 from .load import Generator
 
 # Wide enough for every row, whatever the terminal: a figure that is cut off is none.
@@ -29,18 +30,24 @@ def main() -> None:
     """Run everything and report."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the samples")
-    scale = 0.1 if parser.parse_args().quick else 1.0
-    figures: dict[str, Any] = {"machine": machine(), "scale": scale}
-    generator = Generator.build()
-    with surroundings() as (internet, names), world(internet, names, static_hosts=egress.STATIC_HOSTS) as system:
-        figures["load_before"] = os.getloadavg()[0]
-        figures |= create.measure(system, scale)
-        figures |= egress.measure(system, generator, scale)
-        figures |= tail.measure(system, scale)
-        figures["load_after"] = os.getloadavg()[0]
+    parser.add_argument("what", nargs="?", choices=("all", "clients"), default="all", help="only these figures; default: all")
+    asked = parser.parse_args()
+    scale = 0.1 if asked.quick else 1.0
+    figures: dict[str, Any] = {"machine": machine(), "scale": scale, "load_before": os.getloadavg()[0]}
+    figures |= clients.measure(scale)
+    if asked.what == "all":
+        figures |= whole_system(scale)
+    figures["load_after"] = os.getloadavg()[0]
     show(figures)
     kept = keep(figures)
     Console().print(f"kept in {kept.relative_to(Path.cwd()) if kept.is_relative_to(Path.cwd()) else kept}")
+
+
+def whole_system(scale: float) -> dict[str, Any]:
+    """What only a running system can tell."""
+    generator = Generator.build()
+    with surroundings() as (internet, names), world(internet, names, static_hosts=egress.STATIC_HOSTS) as system:
+        return create.measure(system, scale) | egress.measure(system, generator, scale) | tail.measure(system, scale)
 
 
 def machine() -> dict[str, Any]:
