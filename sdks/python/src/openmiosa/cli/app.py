@@ -8,5 +8,5 @@ from .tree import COMMANDS, EPILOGUE, PURPOSE
 
 app = App(name="openmiosa", help=PURPOSE, version=__version__, help_epilogue=EPILOGUE, help_format="plaintext", help_formatter=Columns())
 
-for _name, _entry in COMMANDS.items():
-    app.command(f"openmiosa.cli.{_entry.target}", name=_name, help=_entry.help)
+for _name, (_target, _help) in COMMANDS.items():
+    app.command(f"openmiosa.cli.{_target}", name=_name, help=_help)
