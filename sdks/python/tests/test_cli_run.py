@@ -185,6 +185,49 @@ def test_kept_means_kept(run, system):  # noqa: F811
     assert info.idle_timeout_sec is None
 
 
+def test_a_secret_that_the_server_has_is_used_and_stays(run, system):  # noqa: F811
+    with Miosa(system.api_key, system.base_url) as api:
+        api.secrets.set(name="shared", value="sk-shared-0123456789", allowed_hosts=[HOST], scope="tenant")
+        ran = run("--secret", "shared=@stored", "--secret-as", "shared=UPSTREAM_KEY", "--", f"echo $UPSTREAM_KEY; {CALL}")
+        assert (ran.stdout.startswith("miosa-tok-"), ran.stdout.endswith("\n200\n")) == (True, True)
+        assert api.secrets.get("shared").status == "ready"
+        api.secrets.delete("shared")
+
+
+def test_a_run_that_nobody_watches_any_more_ends_by_itself(folder, env, system):  # noqa: F811
+    with started(folder, env, "--name", "watched", "--", "echo begun; sleep 600") as running:
+        assert running.stdout.readline() == "begun\n"
+        with Miosa(system.api_key, system.base_url) as api:
+            info: SandboxInfo = api.sandboxes.get("watched").info
+        running.terminate()
+    assert (info.persistent, info.idle_timeout_sec) == (False, 300)
+
+
+def test_when_the_server_dies_the_run_ends_with_3_and_nothing_stays(folder, env, system):  # noqa: F811
+    with started(folder, env, "--name", "orphan", "--", "echo begun; sleep 600") as running:
+        assert running.stdout.readline() == "begun\n"
+        system.wait_for_restart("server", system.kill("server"))
+        assert running.wait(90) == 3
+    assert "orphan" not in names(system)
+
+
+def test_without_a_server_one_lives_as_long_as_the_run(folder, env, tmp_path):
+    bare = {name: value for name, value in env.items() if not name.startswith(("MIOSA_", "OPENMIOSA_S", "OPENMIOSA_C"))}
+    command = [*COMMAND, "--no-upload", "--", "echo inside"]
+    ran = subprocess.run(
+        command,
+        cwd=folder,
+        env=bare | {"HOME": str(tmp_path)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (0, "inside\n"), ran.stderr
+    assert "one is started for this run" in " ".join(ran.stderr.split())
+
+
 def typed(folder, env, words, steps):
     """Run at a pseudo-terminal of 24 by 80, typing each answer when what it waits for appears; all that was shown, and the exit code."""
     pid, terminal = pty.fork()

@@ -19,6 +19,8 @@ from .options import Common
 # A first start prepares templates and keys.
 PATIENCE = 90.0
 END_SECONDS = 60.0
+# How its place says where it comes from.
+OWN = "a server for this run"
 NEITHER = (
     "no server is known, and openmiosa-server is not installed here. Either `pip install openmiosa-server` and run this again, "
     "or name a server: `openmiosa context add NAME URL`, or MIOSA_API_KEY and MIOSA_BASE_URL"
@@ -65,7 +67,7 @@ def _greeting(started: "subprocess.Popen[bytes]", said: IO[str]) -> Place:
             raise ConfigurationError(f"the server for this run did not start: {why}\n`openmiosa host` says what this machine lacks")
         text += part
     greeting = json.loads(text)
-    return Place(greeting["base_url"], greeting["api_key"], "a server for this run")
+    return Place(greeting["base_url"], greeting["api_key"], OWN)
 
 
 def _end(started: "subprocess.Popen[bytes]") -> None:

@@ -4,16 +4,18 @@ import contextlib
 import io
 import signal
 import sys
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .._sync.client import Miosa
 from .._sync.sandboxes import Sandbox
 from .._text import plain
-from ..errors import MiosaError, NotFoundError
+from ..errors import MiosaError, NotFoundError, TransportError
 from ..models import Event
 from . import archive, beneath, gather, output, packages, syncback, terminal
+from .borrowed import OWN
 from .connect import expect
 from .context import Place
 from .endings import Ended, handled
@@ -31,6 +33,7 @@ WORKSPACE = "/workspace"
 NET_SECONDS = 300
 TIMED_OUT = 124
 CONSENT_SECONDS = 300.0
+PATIENCE_SECONDS = 30.0
 
 
 @dataclass(slots=True)
@@ -46,6 +49,7 @@ class Errand:
     files: "Folder"
     shown: "Shown"
     common: Common
+    sent: syncback.Known = field(default_factory=dict)
 
     def run(self) -> int:
         """From nothing to nothing; gives the exit code."""
@@ -71,6 +75,7 @@ class Errand:
         said = [f"Sandbox {sandbox.name or sandbox.id}"]
         if self.found is not None and self.found.names:
             size = gather.readable(self.found.size)
+            self.sent = syncback.remember(self.found)
             with bar("sending", self.found.size) as progress:
                 archive.send(sandbox, self.found.folder, self.found.names, WORKSPACE, progress)
             said.append(f"{len(self.found.names)} file{'s' * (len(self.found.names) != 1)} ({size})")
@@ -133,7 +138,6 @@ class Errand:
         tty = self.shown.tty if self.shown.tty is not None else sys.stdin.isatty() and sys.stdout.isatty() and not self.common.json
         if tty and not sys.stdin.isatty():
             raise UsageError("--tty needs a terminal as standard input")
-        sent = syncback.remember(self.found) if self.found is not None and self.files.sync_back else {}
         screen = _Kept() if self.common.json else Screen(raw=tty)
         watch = beneath.Beneath(self.place, sandbox.id, screen, live=self.shown.audit == "live" and not self.shown.quiet)
         watch.start()
@@ -145,32 +149,33 @@ class Errand:
             code = terminal.attach(sandbox, line, self._cwd(), None, tty=tty, stdin=takes_input, screen=screen, ends=True)
             signal.setitimer(signal.ITIMER_REAL, 0)
             if self.files.sync_back:
-                self._bring_back(sandbox, sent)
+                self._bring_back(sandbox)
         finally:
+            # Also when it was interrupted: what it called until then is worth a table.
             signal.setitimer(signal.ITIMER_REAL, 0)
             screen.close()
             events = _listed(watch, sandbox)
-        self._report(sandbox, code, events, screen)
+            if self.shown.audit != "none" and not self.shown.quiet and not self.common.json:
+                beneath.summary(events)
+        if isinstance(screen, _Kept):
+            self._emit(sandbox, code, events, screen)
         return code
 
     def _cwd(self) -> str:
         wanted = self.inside.cwd or WORKSPACE
         return wanted if wanted.startswith("/") else f"{WORKSPACE}/{wanted}"
 
-    def _bring_back(self, sandbox: Sandbox, sent: syncback.Known) -> None:
+    def _bring_back(self, sandbox: Sandbox) -> None:
         assert self.found is not None
-        back = syncback.sync_back(sandbox, self.found.folder, sent, WORKSPACE)
+        back = syncback.sync_back(sandbox, self.found.folder, self.sent, WORKSPACE)
         for names, what in ((back.written, "Brought back"), (back.aside, "Not replaced, so beside it")):
             if names:
                 self._say(f"{what}: {', '.join(names)}.")
 
-    def _report(self, sandbox: Sandbox, code: int, events: list[Event], screen: Screen) -> None:
-        if isinstance(screen, _Kept):
-            known = {"sandbox": sandbox.id, "name": sandbox.name, "exit_code": code, "kept": self.inside.keep}
-            calls = {"hosts": [one.as_json() for one in beneath.by_host(events)], "events": [output.as_json(one) for one in events]}
-            output.emit({**known, "stdout": screen.text("stdout"), "stderr": screen.text("stderr"), **calls})
-        elif self.shown.audit != "none" and not self.shown.quiet:
-            beneath.summary(events)
+    def _emit(self, sandbox: Sandbox, code: int, events: list[Event], screen: "_Kept") -> None:
+        known = {"sandbox": sandbox.id, "name": sandbox.name, "exit_code": code, "kept": self.inside.keep}
+        calls = {"hosts": [one.as_json() for one in beneath.by_host(events)], "events": [output.as_json(one) for one in events]}
+        output.emit({**known, "stdout": screen.text("stdout"), "stderr": screen.text("stderr"), **calls})
 
     def _take_down(self, sandbox: Sandbox) -> None:
         """The end, whatever came before; a further Ctrl-C leaves it to the net."""
@@ -183,13 +188,23 @@ class Errand:
             for number in (signal.SIGTERM, signal.SIGHUP):
                 quiet.enter_context(handled(number, signal.SIG_IGN))
             try:
-                sandbox.destroy()
+                self._destroy(sandbox)
             except (MiosaError, KeyboardInterrupt) as error:
                 why = plain(str(error)) or "interrupted"
-                print(
-                    f"Sandbox {sandbox.id} could not be ended now ({why}); it ends by itself {NET_SECONDS // 60} minutes from now.",
-                    file=sys.stderr,
-                )
+                left = f"Sandbox {sandbox.id} could not be ended now ({why}); it ends by itself {NET_SECONDS // 60} minutes from now."
+                print(output.wrapped(left), file=sys.stderr)
+
+    def _destroy(self, sandbox: Sandbox) -> None:
+        """A server that has just died is soon started again by its supervisor; one of our own is not."""
+        deadline = time.monotonic() + (0.0 if self.place.source == OWN else PATIENCE_SECONDS)
+        while True:
+            try:
+                sandbox.destroy()
+                return
+            except TransportError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
 
     def _say(self, text: str) -> None:
         if not self.shown.quiet:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import queue
 import select
 import shlex
 import shutil
@@ -16,6 +17,7 @@ from typing import Any
 
 from .._sync.sandboxes import Sandbox
 from .._sync.terminal import Terminal
+from ..models import TerminalOutput
 from .endings import Ended, handled
 from .screen import Screen
 
@@ -24,6 +26,11 @@ INTERRUPT = b"\x03"
 # So soon after the first, a second Ctrl-C means: end it all.
 TWICE_SECONDS = 2.0
 JOIN_SECONDS = 1.0
+STEP_SECONDS = 0.2
+# Pieces of output that may wait for a slow terminal before the command waits too.
+HELD = 64
+
+Heard = queue.Queue[TerminalOutput | BaseException | None]
 
 
 def line(command: Sequence[str]) -> str | None:
@@ -44,22 +51,48 @@ def attach(
     screen: Screen | None = None,
     ends: bool = False,
 ) -> int:
-    """Run until the command ends; gives its exit code. With `ends` a second Ctrl-C interrupts us instead of the command."""
+    """Run until the command ends; gives its exit code. With `ends` a second Ctrl-C ends us instead of going to the command."""
     shown = screen or Screen(raw=tty)
     size = shutil.get_terminal_size()
     guard = _raw(sys.stdin.fileno()) if tty else contextlib.nullcontext()
+    heard: Heard = queue.Queue(HELD)
     with sandbox.shell(command, cwd=cwd, env=env, rows=size.lines, cols=size.columns, tty=tty) as terminal, guard, _Wake() as wake:
-        keys = threading.Thread(target=_input, args=(terminal, wake, stdin, ends and tty), daemon=True)
+        threading.Thread(target=_output, args=(terminal, heard), daemon=True).start()
+        keys = threading.Thread(target=_input, args=(terminal, wake, stdin, heard if ends and tty else None), daemon=True)
         with _interrupts(wake) if not tty else wake.on(signal.SIGWINCH, b"r"):
             keys.start()
             try:
-                for output in terminal:
+                for output in _until_the_end(heard):
                     shown.command(output.stream, output.data)
             finally:
                 wake.send(b"e")
                 # Sending may wait for a command that reads nothing; closing the connection frees it.
                 keys.join(JOIN_SECONDS)
         return terminal.exit_code or 0
+
+
+def _output(terminal: Terminal, heard: Heard) -> None:
+    """What the command says, then its end: None, or the error that it was."""
+    try:
+        for output in terminal:
+            heard.put(output)
+        heard.put(None)
+    except Exception as error:
+        heard.put(error)
+
+
+def _until_the_end(heard: Heard) -> Iterator[TerminalOutput]:
+    """Waits in short steps: a signal that comes just before a wait begins is seen only when that wait is over."""
+    while True:
+        try:
+            item = heard.get(timeout=STEP_SECONDS)
+        except queue.Empty:
+            continue
+        if item is None:
+            return
+        if isinstance(item, BaseException):
+            raise item
+        yield item
 
 
 class _Wake:
@@ -99,8 +132,8 @@ def _interrupts(wake: _Wake) -> Iterator[None]:
         yield
 
 
-def _input(terminal: Terminal, wake: _Wake, stdin: bool, ends: bool) -> None:
-    """Send what is typed, until the end is signalled or nothing more can be typed."""
+def _input(terminal: Terminal, wake: _Wake, stdin: bool, ends: Heard | None) -> None:
+    """Send what is typed, until the end is signalled or nothing more can be typed; with `ends` a double Ctrl-C is said there."""
     source = sys.stdin.fileno() if stdin else -1
     watched = [wake.reader, *([source] if stdin else [])]
     with contextlib.suppress(Exception):  # A broken connection is reported by the reader of its output.
@@ -117,11 +150,10 @@ def _input(terminal: Terminal, wake: _Wake, stdin: bool, ends: bool) -> None:
                     terminal.close_stdin()
                     watched.remove(source)
                     continue
-                if ends and INTERRUPT in typed:
+                if ends is not None and INTERRUPT in typed:
                     now = time.monotonic()
                     if now - interrupted < TWICE_SECONDS or typed.count(INTERRUPT) > 1:
-                        # Nobody else can interrupt the wait of the main thread.
-                        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+                        ends.put(Ended(signal.SIGINT))
                         return
                     interrupted = now
                 terminal.send(typed)
