@@ -156,6 +156,22 @@ def no_server_name(row: Row) -> str:
     return row.probe("tls", host="ok2.test", sni=None, send="GET / HTTP/1.1\r\nHost: ok2.test\r\nConnection: close\r\n\r\n")["received"]
 
 
+def no_host_name(row: Row) -> str:
+    row.expect("ok2.test", "reject", "host-syntax")
+    return row.curl("-H", "Host: a..b", "https://ok2.test/")
+
+
+def two_lengths(row: Row) -> str:
+    row.expect("ok2.test", "reject", "framing")
+    twice = "POST / HTTP/1.1\r\nHost: ok2.test\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx"
+    return row.probe("tls", host="ok2.test", sni="ok2.test", send=twice)["received"]
+
+
+def long_head(row: Row) -> str:
+    row.expect("ok2.test", "reject", "too-large")
+    return row.curl("-H", f"X-Long: {'x' * 70_000}", "https://ok2.test/")
+
+
 def bad_certificate(row: Row) -> str:
     row.world.names.set("self-made.test", ["11.2.0.99"])
     row.world.internet.certificate("self-made.test", type(row.world.internet.authority)("nobody's").context("self-made.test"))
@@ -172,6 +188,7 @@ def nobody_there(row: Row) -> str:
 
 PROVOKED: list[Callable[[Row], str]] = [
     refused_host, unbound, inert, in_the_clear, deleted, private_address, literal_address, another_host_header, no_server_name,
+    no_host_name, two_lengths, long_head,
     bad_certificate, nobody_there,
 ]  # fmt: skip
 # Rows whose provocation needs more than a call, and the test that provokes each.
@@ -188,7 +205,7 @@ def page_rows() -> dict[str, set[str]]:
     """What the page's first table quotes: each `do:` line with its reasons."""
     table = PAGE.partition("## No message")[0]
     rows = re.findall(r"^\| `(.+?)` \| (.+?) \|", table, re.MULTILINE)
-    return {line: set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`", about)) for line, about in rows}
+    return {line: set(re.findall(r"`([a-z]+(?:-[a-z]+)*)`", about)) for line, about in rows}
 
 
 @pytest.mark.parametrize("provoke", PROVOKED, ids=lambda one: one.__name__)
@@ -213,6 +230,13 @@ def test_the_variable_is_there_for_processes_that_start_after_the_secret(row: Ro
     row.sandbox.processes.wait(process.pid, timeout=20)
     assert row.sandbox.processes.logs(process.pid).strip() == "before="
     assert row.run("echo $LATE").stdout.startswith("miosa-tok-")
+
+
+def test_a_connection_that_waits_for_consent_has_its_placeholder_and_no_value(oauth_world: World):
+    with oauth_world.client.sandboxes.create() as sandbox:
+        sandbox.secrets.connect("demo", expose_as_env="WAITING")
+        said = sandbox.exec('curl -s -H "Authorization: Bearer $WAITING" https://api.idp.test/').stdout
+    assert "reason: secret-unavailable" in said
 
 
 def test_a_value_is_not_kept_after_its_rotation(row: Row):
