@@ -92,6 +92,13 @@ def test_every_message_of_the_troubleshooting_page_is_printed_somewhere():
     assert [message for message in quoted if message not in code] == []
 
 
+def test_every_remedy_of_a_refusal_is_explained():
+    code = _text("crates/link/src/reason.rs").partition("pub fn remedy")[2].partition("#[cfg(test)]")[0]
+    remedies = re.findall(r'"([^"]+)"', code)
+    assert len(remedies) > 15
+    assert [remedy for remedy in remedies if f"| `{remedy}` |" not in _text("docs/troubleshooting.md")] == []
+
+
 def test_every_command_of_the_specification_exists():
     targets = set(re.findall(r"^([a-z-]+):", _text("Makefile"), re.MULTILINE))
     tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
