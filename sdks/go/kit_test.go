@@ -23,6 +23,8 @@ type reply struct {
 	body    any
 	headers map[string]string
 	chunks  []string
+	// gap is the pause before each chunk.
+	gap time.Duration
 	// hold is waited for before the answer ends, or before it begins where there are no chunks.
 	hold chan struct{}
 	drop bool
@@ -130,6 +132,10 @@ func (s *scripted) answer(w http.ResponseWriter, r *http.Request, answer reply) 
 		return
 	}
 	for _, chunk := range answer.chunks {
+		select {
+		case <-time.After(answer.gap):
+		case <-r.Context().Done():
+		}
 		_, _ = io.WriteString(w, chunk)
 		w.(http.Flusher).Flush()
 	}

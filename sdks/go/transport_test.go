@@ -3,7 +3,6 @@ package openmiosa
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -165,19 +164,20 @@ func TestACancelledCallSaysSo(t *testing.T) {
 
 func TestABodyThatDripsIsNoSilence(t *testing.T) {
 	server := serve(t)
-	sandbox := server.sandbox(WithTimeout(300 * time.Millisecond))
-	held := make(chan struct{})
-	server.on("GET /sandboxes/sbx_1/fs/download", reply{chunks: []string{"a"}, hold: held})
-	stream, err := sandbox.Files.ReadStream(ctx, "/x")
+	sandbox := server.sandbox(WithTimeout(500 * time.Millisecond))
+	// All of it takes longer than the silence that is borne, each piece far less.
+	server.on("GET /sandboxes/sbx_1/fs/download", reply{chunks: strings.Split(strings.Repeat("a", 60), ""), gap: 10 * time.Millisecond})
+	content, err := sandbox.Files.Read(ctx, "/x")
 	must(t, err)
-	defer stream.Close()
-	first := make([]byte, 1)
-	_, err = io.ReadFull(stream, first)
-	must(t, err)
-	close(held)
-	rest, err := io.ReadAll(stream)
-	must(t, err)
-	same(t, string(first)+string(rest), "a")
+	same(t, len(content), 60)
+}
+
+func TestAStreamThatFallsSilentEnds(t *testing.T) {
+	server := serve(t)
+	sandbox := server.sandbox(WithTimeout(50 * time.Millisecond))
+	server.on("GET /sandboxes/sbx_1/fs/download", reply{chunks: []string{"a"}, hold: make(chan struct{})})
+	_, err := sandbox.Files.Read(ctx, "/x")
+	isKind(t, err, ErrRequestTimeout)
 }
 
 func TestARedirectIsNotFollowed(t *testing.T) {
