@@ -145,9 +145,11 @@ class Execution:
         """Where beginnings and ends are told."""
         return self._reach.sandboxes.lifecycle
 
-    async def look(self, principal: Principal, key: str, action: str, request: RequestInfo | None) -> Sandbox:
-        """The sandbox, to be watched and not woken up."""
-        return await self._reach.into(principal, key, "sandboxes:read", action, request, wake=False)
+    async def look(
+        self, principal: Principal, key: str, action: str, request: RequestInfo | None, *, scope: str = "sandboxes:read"
+    ) -> Sandbox:
+        """The sandbox, to be looked at and not woken up."""
+        return await self._reach.into(principal, key, scope, action, request, wake=False)
 
     async def all_of(self, sandbox: Sandbox) -> list[Running]:
         """What was started in a sandbox that was looked up already."""

@@ -46,7 +46,7 @@ class Terminals:
 
     async def create(self, principal: Principal, key: str, command: Command, size: Pty, *, request: RequestInfo | None = None) -> Terminal:
         """Start the shell; what it says waits for who opens its socket."""
-        sandbox = await self._execution.look(principal, key, "sandbox:terminal:create", request)
+        sandbox = await self._execution.look(principal, key, "sandbox:terminal:create", request, scope="sandboxes:write")
         started = [running for running in await self._execution.all_of(sandbox) if running.process["state"] == "running"]
         if sum(map(_is_terminal, started)) >= _MOST:
             raise Conflict(f"a sandbox has {_MOST} terminals at most: delete one first", code="TOO_MANY_TERMINALS")
