@@ -72,7 +72,7 @@ async def serve(settings: Settings, places: Places, descriptor: int | None = Non
         for loop in (housekeeping, Scheduler(system.database, system.services.connect)):
             await loop.start()
             stack.push_async_callback(loop.stop)
-        public = serving.Public(application(system, housekeeping), listener, settings.server)
+        public = serving.Public(application(system, housekeeping, settings.server.browser_origins), listener, settings.server)
         await public.start()
         stack.push_async_callback(public.stop)
         stack.callback(system.services.audit.close)

@@ -7,6 +7,7 @@ setting with the place it came from, and shows no secret.
 import hashlib
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, Valid
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 PREFIX = "OPENMIOSA_"
+# As a browser sends it: lower case, no path, and no `*`, since a page of anybody must not use a key that it was given.
+_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?\Z")
 SOCKET_PATH_LIMIT = 100  # sun_path holds 108 bytes on Linux; the longest socket name must fit with its NUL
 
 
@@ -36,6 +39,15 @@ class ServerSettings(_Section):
     tls_cert: Path | None = None
     tls_key: Path | None = None
     drain_seconds: float = Field(default=10.0, gt=0, le=300)
+    browser_origins: list[str] = []
+
+    @field_validator("browser_origins")
+    @classmethod
+    def _origins(cls, given: list[str]) -> list[str]:
+        for origin in given:
+            if not _ORIGIN.match(origin):
+                raise ValueError(f'{origin!r} is no origin; write "https://app.example.com", with a port if it has one, without a path')
+        return given
 
     @property
     def host(self) -> str:

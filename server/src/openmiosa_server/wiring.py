@@ -1,6 +1,7 @@
 """How the server's parts are put together: stores first, then what stands on them. Part of the composition root."""
 
 import socket
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -117,7 +118,7 @@ class System:
         return cls(database, publisher, cell, services)
 
 
-def application(system: System, housekeeping: Housekeeping) -> ASGIApp:
+def application(system: System, housekeeping: Housekeeping, browser_origins: Sequence[str]) -> ASGIApp:
     """The API with its health checks and metrics."""
 
     async def sealed() -> str | None:
@@ -137,6 +138,7 @@ def application(system: System, housekeeping: Housekeeping) -> ASGIApp:
         metrics=lambda: (measured.render(), measured.content_type),
         measured=measured.middleware,
         new_request_id=lambda: new_id("req"),
+        browser_origins=browser_origins,
     )
 
 

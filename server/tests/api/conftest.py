@@ -54,7 +54,7 @@ async def api(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         await link.start()
         stack.push_async_callback(link.stop)
         housekeeping = Housekeeping(system.database, system.services.sandboxes, system.cell, system.services.snapshots)
-        public = serving.Public(application(system, housekeeping), listener, settings.server)
+        public = serving.Public(application(system, housekeeping, settings.server.browser_origins), listener, settings.server)
         await public.start()
         stack.push_async_callback(public.stop)
         stack.callback(system.services.audit.close)

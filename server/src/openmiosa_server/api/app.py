@@ -1,9 +1,10 @@
 """The application: routers, failures, and the layer around them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from . import (
@@ -35,6 +36,8 @@ from .context import Services
 from .document import BASE
 from .middleware import Edge
 
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_EXPOSED = ("X-Request-Id", "Retry-After", "Idempotency-Replayed", "Content-Disposition")
 _ROUTERS = (
     network.router,  # before audit: its suggestions lie below /egress/audit/
     audit.router,
@@ -85,11 +88,19 @@ def build(
     metrics: Callable[[], tuple[bytes, str]],
     measured: Callable[[ASGIApp], ASGIApp],
     new_request_id: Callable[[], str],
+    browser_origins: Sequence[str] = (),
 ) -> ASGIApp:
     """All routes, failures, and the edge around them."""
     app = FastAPI(title="OpenMIOSA", version=version, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.services = services
+    app.state.browser_origins = frozenset(browser_origins)
     failures.install(app)
     for router in routers(checks, metrics, version):
         app.include_router(router)
-    return Edge(measured(app), new_request_id=new_request_id)
+    inner = measured(app)
+    if browser_origins:
+        # Without credentials: a key is sent by the page itself, never by the browser on its own.
+        inner = CORSMiddleware(
+            inner, allow_origins=browser_origins, allow_methods=_METHODS, allow_headers=["*"], expose_headers=_EXPOSED, max_age=600
+        )
+    return Edge(inner, new_request_id=new_request_id)

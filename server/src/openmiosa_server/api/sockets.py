@@ -2,7 +2,7 @@
 
 from starlette.websockets import WebSocket
 
-from ..errors import OpenMiosaError, Unauthenticated
+from ..errors import Forbidden, OpenMiosaError, Unauthenticated
 from .answers import failure
 from .context import Caller, bearer, info, services
 
@@ -12,6 +12,7 @@ _OFFERED = "bearer."  # browsers cannot set a header on a WebSocket; the key is 
 async def caller_of(socket: WebSocket) -> Caller | None:
     """The caller, or None after the refusal was sent."""
     try:
+        _require_known_origin(socket)
         told = services(socket)
         principal = await told.identity.authenticate(_key(socket), request=info(socket))
         return Caller(principal, info(socket), told)
@@ -28,6 +29,16 @@ def agreed(socket: WebSocket, protocol: str) -> str | None:
 async def refuse(socket: WebSocket, error: OpenMiosaError) -> None:
     """Answer the handshake with the error instead of 101."""
     await socket.send_denial_response(failure(error, socket.scope.get("request_id")))
+
+
+def _require_known_origin(socket: WebSocket) -> None:
+    """Browsers say where a page came from, and ask nobody before they open a WebSocket; so that is asked here."""
+    origin = socket.headers.get("origin")
+    if origin is None or origin in socket.app.state.browser_origins or origin.partition("://")[2] == socket.headers.get("host"):
+        return
+    raise Forbidden(
+        "pages of this origin may not open WebSockets here; the operator lists it in server.browser_origins", code="ORIGIN_NOT_ALLOWED"
+    )
 
 
 def _key(socket: WebSocket) -> str:
