@@ -97,3 +97,15 @@ def _frames(answer: httpx2.Response) -> Iterator[tuple[str, Any]]:
             yield name, data
             if name in ("audit", "created") or data.get("line") == "started":
                 return
+
+
+def test_sandboxes_come_in_pages_also_when_few_have_the_tag(objects: Objects):
+    made = [objects.made("POST", "/sandboxes", {"tags": ["paged"] if number % 2 else []})["id"] for number in range(4)]
+    wanted, seen = Wanted("GET", "/sandboxes", {"tags": "paged", "limit": 1}), []
+    while True:
+        page = objects.send(wanted, objects.admin).json()
+        seen += [sandbox["id"] for sandbox in page["data"]]
+        if page["next_cursor"] is None:
+            break
+        wanted.params["cursor"] = page["next_cursor"]
+    assert seen == [made[3], made[1]]

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from .embedded import Embedded
 from .settings import ServerSettings
 
-_KEEP_ALIVE = 75  # seconds; the published clients drop idle connections after 60, and must be the first to do so
+KEEP_ALIVE = 95  # seconds; the published clients drop idle connections after 60 (Go after 90), and must be the first to do so
 _FRAME = 2**20
 
 
@@ -57,7 +57,7 @@ class Public:
             server_header=False,
             proxy_headers=bool(server.trusted_proxies),
             forwarded_allow_ips=server.trusted_proxies or None,
-            timeout_keep_alive=_KEEP_ALIVE,
+            timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=int(server.drain_seconds),
             ssl_certfile=server.tls_cert,
             ssl_keyfile=server.tls_key,

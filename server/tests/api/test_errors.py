@@ -102,7 +102,7 @@ async def test_a_key_without_the_scope_is_told_which_one(api: Api) -> None:
 
 async def test_two_slashes_are_one(api: Api) -> None:
     answer = await api.client.get(f"{api.root}/api/v1//sandboxes")
-    assert (answer.status_code, answer.json()) == (200, {"data": []})
+    assert (answer.status_code, answer.json()) == (200, {"data": [], "next_cursor": None})
 
 
 async def test_an_unknown_route_says_so(api: Api) -> None:
@@ -141,7 +141,7 @@ async def test_without_a_runtime_creation_says_which_part_is_away_and_that_a_ret
 async def test_a_sandbox_that_cannot_be_is_refused_before_anything_is_made(api: Api, body: dict[str, object]) -> None:
     answer = await api.client.post("/sandboxes", json=body)
     assert answer.status_code == 422, answer.text
-    assert (await api.client.get("/sandboxes", params={"state": "error"})).json() == {"data": []}
+    assert (await api.client.get("/sandboxes", params={"state": "error"})).json() == {"data": [], "next_cursor": None}
 
 
 @pytest.mark.parametrize("owner", ["owner_user_id", "workspace_id", "external_workspace_id"])

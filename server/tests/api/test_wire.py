@@ -156,3 +156,20 @@ async def test_the_document_of_the_api_is_served_without_a_key(api: Api) -> None
     document = answer.json()
     assert (answer.status_code, document["openapi"], document["servers"][0]["url"]) == (200, "3.1.0", "/api/v1")
     assert document["paths"]["/sandboxes"]["post"]["operationId"] == "sandboxes.create"
+
+
+async def test_keys_come_in_pages_that_end_with_a_null_cursor(api: Api) -> None:
+    for name in ("one", "two"):
+        await api.client.post("/api-keys", json={"name": name, "scopes": ["audit:read"]})
+    first = (await api.client.get("/api-keys", params={"limit": 2})).json()
+    await api.client.delete(f"/api-keys/{first['next_cursor']}")  # what is gone still says where the next page begins
+    second = (await api.client.get("/api-keys", params={"limit": 2, "cursor": first["next_cursor"]})).json()
+    assert [key["name"] for key in first["data"] + second["data"]] == ["admin", "one", "two"]
+    assert second["next_cursor"] is None
+
+
+async def test_a_cursor_of_nothing_is_not_found(api: Api) -> None:
+    for path in ("/api-keys", "/sandboxes"):
+        answer = await api.client.get(path, params={"cursor": "none"})
+        assert answer.status_code == 404
+        assert "next_cursor of the page before" in answer.json()["message"]

@@ -119,7 +119,7 @@ def test_description_and_tags_change(client: httpx2.Client, box: Box) -> None:
     changed = client.patch(box.at(""), json={"metadata": {"team": "support"}, "tags": ["a", "b"]}).json()["data"]
     assert (changed["metadata"], changed["tags"]) == ({"team": "support"}, ["a", "b"])
     assert box.id in [record["id"] for record in client.get("/sandboxes", params={"tags": "a,b"}).json()["data"]]
-    assert client.get("/sandboxes", params={"tags": "a,c"}).json() == {"data": []}
+    assert client.get("/sandboxes", params={"tags": "a,c"}).json() == {"data": [], "next_cursor": None}
 
 
 def test_a_key_of_one_user_sees_that_users_sandboxes_alone(client: httpx2.Client, make: Any) -> None:

@@ -94,9 +94,9 @@ def _object(content: bytes) -> dict[str, Any]:
         if "\\u" in text:
             _refuse_unstorable(given)
     except UnicodeDecodeError:
-        raise BadRequest("the body is not UTF-8", code="INVALID_JSON") from None
+        raise BadRequest("the body is not UTF-8; send JSON in UTF-8", code="INVALID_JSON") from None
     except RecursionError:
-        raise BadRequest("the body is nested too deeply", code="INVALID_JSON") from None
+        raise BadRequest("the body is nested too deeply; no field needs more than a few levels", code="INVALID_JSON") from None
     except json.JSONDecodeError as error:
         raise BadRequest(f"the body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}", code="INVALID_JSON") from None
     if not isinstance(given, dict):
@@ -160,4 +160,4 @@ def _invalid(error: ValidationError) -> Invalid:
 
 
 def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"the body has more than {limit} bytes", details={"limit": limit})
+    return TooLarge(f"the body has more than {limit} bytes; send less at once", details={"limit": limit})

@@ -46,7 +46,9 @@ def known(error: BaseException) -> OpenMiosaError:
         return _from_framework(error)
     log.error("surprise", exc_info=error)
     if isinstance(error, DBAPIError):
-        return Unavailable("the database did not take this; see the server's log", code="DATABASE_ERROR")
+        return Unavailable(
+            "the database did not take this; try again, and see the server's log under this request id", code="DATABASE_ERROR"
+        )
     return OpenMiosaError("something went wrong inside the server; its log has the details under this request id")
 
 
@@ -71,5 +73,5 @@ def _from_framework(error: HTTPException) -> OpenMiosaError:
         return NotFound("there is no such route; the API lies below /api/v1", code="NO_ROUTE")
     phrase = HTTPStatus(error.status_code).phrase
     if error.status_code == 400:
-        return BadRequest("the request could not be read", code="BAD_REQUEST")
+        return BadRequest("the request could not be read; look at its headers and its encoding", code="BAD_REQUEST")
     return OpenMiosaError(phrase, code=phrase.upper().replace(" ", "_"), status=error.status_code)

@@ -14,7 +14,7 @@ from .context import Asked, Caller
 from .operation import operation
 from .route import Route
 from .schemas.audit import AdminEntry, AdminLog
-from .schemas.common import Many, One
+from .schemas.common import Many, One, Page
 from .schemas.keys import ApiKey, NewApiKey, ScopePreset, Whoami
 from .times import Moment, moment
 
@@ -94,10 +94,11 @@ async def create_scoped(asked: Asked, given: Annotated[ApiKeyScoped, body(ApiKey
     return await _create(asked, given.name or f"user {given.external_user_id}"[:255], given)
 
 
-@router.get("/api-keys", **operation("api_keys.list", Many[ApiKey], scope="keys:read", sdk="client.api_keys.list"))
-async def listed(asked: Asked) -> Response:
-    """Living keys, without the keys."""
-    return data([key.view() for key in await asked.services.identity.list_keys(asked.principal, **asked.who)])
+@router.get("/api-keys", **operation("api_keys.list", Page[ApiKey], scope="keys:read", sdk="client.api_keys.list"))
+async def listed(asked: Asked, cursor: str | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 1000) -> Response:
+    """Living keys, oldest first, without the keys."""
+    found, following = await asked.services.identity.list_keys(asked.principal, cursor=cursor, limit=limit, **asked.who)
+    return data([key.view() for key in found], next_cursor=following)
 
 
 @router.get("/api-keys/presets", **operation("api_keys.presets", Many[ScopePreset], scope="keys:read", sdk="client.api_keys.presets"))

@@ -15,7 +15,7 @@ from .bodies import Body, body, example
 from .context import Asked
 from .operation import operation
 from .route import Route
-from .schemas.common import Many, One
+from .schemas.common import One, Page
 from .schemas.sandboxes import Readiness, ReadinessFrame, Sandbox, VariablesAnswer
 
 router = APIRouter(prefix="/sandboxes", route_class=Route)
@@ -194,7 +194,7 @@ async def create(asked: Asked, given: Annotated[SandboxCreate, body(SandboxCreat
     return data(sandbox.view(), status=201)
 
 
-@router.get("", **operation("sandboxes.list", Many[Sandbox], scope="sandboxes:read", sdk="client.sandboxes.list"))
+@router.get("", **operation("sandboxes.list", Page[Sandbox], scope="sandboxes:read", sdk="client.sandboxes.list"))
 async def listed(
     asked: Asked,
     *,
@@ -203,6 +203,7 @@ async def listed(
     external_workspace_id: str | None = None,
     external_user_id: str | None = None,
     external_project_id: str | None = None,
+    cursor: str | None = None,
     limit: int = Query(default=1000, ge=1, le=10000),
 ) -> Response:
     """The caller's sandboxes, newest first."""
@@ -212,10 +213,11 @@ async def listed(
         external_workspace_id=external_workspace_id,
         external_user_id=external_user_id,
         external_project_id=external_project_id,
+        cursor=cursor,
         limit=limit,
     )
-    found = await asked.services.sandboxes.list_sandboxes(asked.principal, wanted, **asked.who)
-    return data([sandbox.view() for sandbox in found])
+    found, following = await asked.services.sandboxes.list_sandboxes(asked.principal, wanted, **asked.who)
+    return data([sandbox.view() for sandbox in found], next_cursor=following)
 
 
 @router.get(

@@ -54,7 +54,7 @@ class Audit:
             number = await query.number_of(tx, principal, event_id)
             found = await query.following(tx, query.visible(principal), number - 1, 1)
         if not found:
-            raise NotFound("no such event")
+            raise NotFound("no such event; list the audit for those there are")
         return found[0]
 
     async def sandbox_id(self, principal: Principal, key: str, *, request: RequestInfo | None = None) -> str:

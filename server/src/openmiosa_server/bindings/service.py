@@ -62,7 +62,7 @@ class Bindings:
         async with self._database.begin() as tx:
             row = (await tx.execute(self._query(principal).where(bindings.c.id == binding_id))).mappings().one_or_none()
             if row is None:
-                raise NotFound("no such binding")
+                raise NotFound("no such binding; list the bindings for those there are")
             await tx.execute(delete(bindings).where(bindings.c.id == binding_id))
             await self._publisher.touch(tx, [row["resource_id"]])
         await self._publisher.publish(row["resource_id"])

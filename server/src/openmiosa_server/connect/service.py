@@ -141,7 +141,7 @@ class Connect:
         async with self._database.read() as tx:
             flow = await rows.flow(tx, state, principal)
         if flow is None:
-            raise NotFound("no such connection attempt; start one", code="UNKNOWN_STATE")
+            raise NotFound("no such connection attempt, or one that ended long ago; start one", code="UNKNOWN_STATE")
         status, error, message = flow["status"], flow["error"], flow["message"]
         if status == "expired" or (status == "pending" and flow["expires_at"] <= now()):
             status, error, message = "failed", error or "expired", message or "nobody consented within ten minutes; start again"

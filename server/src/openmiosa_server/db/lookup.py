@@ -34,9 +34,9 @@ async def find_sandbox(
             raise Invalid("several sandboxes have this name; use the id", code="AMBIGUOUS_NAME", details={"ids": [r["id"] for r in rows]})
         row = rows[0] if rows else None
     if row is None:
-        raise NotFound("no such sandbox")
+        raise NotFound("no such sandbox; `openmiosa sandbox list` shows those there are")
     if live and row["state"] == "destroyed":
-        raise Conflict("the sandbox is destroyed", code="RESOURCE_STATE", details={"state": row["state"]})
+        raise Conflict("the sandbox is destroyed; create another one", code="RESOURCE_STATE", details={"state": row["state"]})
     return row
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,7 +20,10 @@ def granted(principal: Principal, scopes: tuple[str, ...] | None) -> tuple[str, 
     """What a new key may have: at most what its maker has, and all of that when nothing is said."""
     wanted = tuple(sorted(principal.scopes)) if scopes is None else known(scopes)
     if beyond := [scope for scope in wanted if scope not in principal.scopes]:
-        raise InsufficientScope("a key gives no scope that it lacks itself", details={"missing": beyond})
+        raise InsufficientScope(
+            "a key gives no scope that it lacks itself; leave out those in details.missing, or ask with a key that has them",
+            details={"missing": beyond},
+        )
     return wanted
 
 
@@ -34,10 +37,31 @@ def known(scopes: Iterable[str]) -> tuple[str, ...]:
 
 def visible(principal: Principal) -> list[Any]:
     """The conditions under which a caller sees a key that lives."""
-    conditions = [api_keys.c.tenant_id == principal.tenant_id, api_keys.c.revoked_at.is_(None)]
+    return [*_own(principal), api_keys.c.revoked_at.is_(None)]
+
+
+def _own(principal: Principal) -> list[Any]:
+    conditions = [api_keys.c.tenant_id == principal.tenant_id]
     if principal.external_user_id is not None:
         conditions.append(api_keys.c.external_user_id == principal.external_user_id)
     return conditions
+
+
+async def page(tx: AsyncConnection, principal: Principal, cursor: str | None, limit: int) -> tuple[list[ApiKey], str | None]:
+    """Living keys, oldest first, and the cursor of those that follow; None with the last."""
+    query = select(api_keys).where(*visible(principal), api_keys.c.kind == "key").order_by(api_keys.c.created_at, api_keys.c.id)
+    if cursor is not None:
+        # A key that was revoked since its page was read still says where the next one begins.
+        last = (await tx.execute(select(api_keys).where(*_own(principal), api_keys.c.id == cursor))).mappings().one_or_none()
+        if last is None:
+            raise NotFound(
+                "no API key has the id that was given as cursor; give the next_cursor of the page before, or none for the first page"
+            )
+        later = and_(api_keys.c.created_at == last["created_at"], api_keys.c.id > last["id"])
+        query = query.where(or_(api_keys.c.created_at > last["created_at"], later))
+    rows = (await tx.execute(query.limit(limit + 1))).mappings().all()
+    found = [record(row) for row in rows[:limit]]
+    return found, found[-1].id if len(rows) > limit else None
 
 
 async def find(tx: AsyncConnection, principal: Principal, key_id: str) -> RowMapping:
@@ -46,7 +70,7 @@ async def find(tx: AsyncConnection, principal: Principal, key_id: str) -> RowMap
     rows = (await tx.execute(select(api_keys).where(*visible(principal), named))).mappings().all()
     exact = [row for row in rows if row["id"] == key_id] or rows
     if not exact:
-        raise NotFound("no such API key")
+        raise NotFound("no API key has this id or name; `openmiosa keys list` shows those there are")
     if len(exact) > 1:
         raise Invalid("several keys have this name; use the id", code="AMBIGUOUS_NAME", details={"ids": [row["id"] for row in exact]})
     return exact[0]

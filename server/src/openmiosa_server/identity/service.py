@@ -141,7 +141,9 @@ class Identity:
         await self.authorize(principal, "keys:write", "identity:key:create", resource_type="api_key", metadata=about, request=request)
         details = details or KeyDetails(expires_at=expires_at)
         if principal.external_user_id is not None and external_user_id != principal.external_user_id:
-            raise InsufficientScope("a key of one external user makes keys for that user only")
+            raise InsufficientScope(
+                "a key of one external user makes keys for that user only; set external_user_id to that user, or ask with another key"
+            )
         return await self._make(principal, name, scopes, details, external_user_id=external_user_id)
 
     async def delegate(
@@ -158,20 +160,22 @@ class Identity:
         about = {"user_id": user_id[:255], "workspace_id": workspace_id, "scopes": list(scopes or ())}
         await self.authorize(principal, "keys:write", "identity:token:create", resource_type="api_key", metadata=about, request=request)
         if principal.external_user_id not in (None, user_id):
-            raise InsufficientScope("a key of one external user makes tokens for that user only")
+            raise InsufficientScope(
+                "a key of one external user makes tokens for that user only; set user_id to that user, or ask with another key"
+            )
         if not 1 <= expires_in_seconds <= _LONGEST_TOKEN:
             raise Invalid(f"expires_in_seconds is between 1 and {_LONGEST_TOKEN}", details={"field": "expires_in_seconds"})
         noted = {} if workspace_id is None else {"workspace_id": workspace_id}
         details = KeyDetails(metadata=noted, expires_at=now() + timedelta(seconds=expires_in_seconds))
         return await self._make(principal, f"token for {user_id}"[:255], scopes, details, external_user_id=user_id, kind="token")
 
-    async def list_keys(self, principal: Principal, *, request: RequestInfo | None = None) -> list[ApiKey]:
-        """The tenant's live keys, oldest first; tokens end by themselves and are not among them."""
+    async def list_keys(
+        self, principal: Principal, *, cursor: str | None = None, limit: int = 1000, request: RequestInfo | None = None
+    ) -> tuple[list[ApiKey], str | None]:
+        """The tenant's live keys, oldest first, and the next page's cursor; tokens end by themselves and are not among them."""
         await self.authorize(principal, "keys:read", "identity:key:list", resource_type="api_key", request=request)
         async with self._database.read() as tx:
-            lasting = (*rows.visible(principal), api_keys.c.kind == "key")
-            query = select(api_keys).where(*lasting).order_by(api_keys.c.created_at, api_keys.c.id)
-            return [rows.record(row) for row in (await tx.execute(query)).mappings()]
+            return await rows.page(tx, principal, cursor, limit)
 
     async def get_key(self, principal: Principal, key_id: str, *, request: RequestInfo | None = None) -> ApiKey:
         """One key by id or name."""

@@ -252,7 +252,7 @@ class Network:
             sandbox = await find_sandbox(tx, principal.tenant_id, principal.external_user_id, policy_id)
             found = await store.load_policies(tx, [*change.visible(principal), policies.c.resource_id == sandbox["id"]])
         if not found:
-            raise NotFound("no such policy")
+            raise NotFound("no such policy; give the id of one, or the id or name of its sandbox")
         return found[0]
 
     async def _rule(self, tx: AsyncConnection, principal: Principal, rule: str, resource_id: str | None) -> Rule:
@@ -263,7 +263,7 @@ class Network:
                 seen.append(rules.c.resource_id == (await self._target(tx, principal, resource_id, None))[0])
             found = await store.load_rules(tx, [*seen, rules.c.host == change.host_of(rule)])
         if not found:
-            raise NotFound("no such rule")
+            raise NotFound("no such rule; list the rules for those there are, and say by resource_id which sandbox is meant")
         if len(found) > 1:
             ids = [each.id for each in found]
             raise Invalid("several rules name this host; use the id", code="AMBIGUOUS_NAME", details={"ids": ids})

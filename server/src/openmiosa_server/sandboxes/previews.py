@@ -110,7 +110,7 @@ class Previews:
     def _find(self, sandbox: Sandbox, preview_id: str) -> Preview:
         found = self._open.get(preview_id)
         if found is None or found.sandbox_id != sandbox.id:
-            raise NotFound("no such preview of this sandbox")
+            raise NotFound("this sandbox has no such preview; it may be closed: open it again")
         return found
 
     def _drop(self, preview_id: str) -> None:

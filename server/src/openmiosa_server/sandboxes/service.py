@@ -102,11 +102,13 @@ class Sandboxes:
         async with self._database.read() as tx:
             return await store.by_name(tx, principal, name)
 
-    async def list_sandboxes(self, principal: Principal, wanted: SandboxFilter, *, request: RequestInfo | None = None) -> list[Sandbox]:
-        """The caller's sandboxes, newest first."""
+    async def list_sandboxes(
+        self, principal: Principal, wanted: SandboxFilter, *, request: RequestInfo | None = None
+    ) -> tuple[list[Sandbox], str | None]:
+        """The caller's sandboxes, newest first, and the next page's cursor."""
         await self._identity.authorize(principal, "sandboxes:read", "sandbox:sandbox:list", request=request, record=False)
         async with self._database.read() as tx:
-            return await store.listed(tx, principal, wanted)
+            return await store.page(tx, principal, wanted)
 
     async def update(self, principal: Principal, key: str, change: UpdateSandbox, *, request: RequestInfo | None = None) -> Sandbox:
         """Change what may change while it lives."""
@@ -248,14 +250,14 @@ class Sandboxes:
         async with self._database.begin() as tx:
             moved = await store.change(tx, sandbox.id, only_from="provisioning", state="running", started_at=moment, ready_at=moment)
         if not moved:
-            raise Conflict(f"the sandbox {sandbox.name} was destroyed while it started", code="RESOURCE_STATE")
+            raise Conflict(f"the sandbox {sandbox.name} was destroyed while it started; create another one", code="RESOURCE_STATE")
         self.activity.touch(sandbox.id)
         self.lifecycle.tell("sandbox.started", sandbox)
         return replace(sandbox, state="running", started_at=moment, ready_at=moment, updated_at=moment)
 
     def _row(self, principal: Principal, wanted: CreateSandbox) -> dict[str, Any]:
         if principal.external_user_id is not None and wanted.external_user_id not in (None, principal.external_user_id):
-            raise Forbidden("this key belongs to one external user and makes sandboxes for that user only")
+            raise Forbidden("this key belongs to one external user and makes sandboxes for that user only; leave out external_user_id")
         if wanted.from_snapshot is None:  # a copy stays where its original was put
             require_own(principal, wanted.owner_user_id, wanted.workspace_id, wanted.external_workspace_id)
         resources = sizes.resolve(wanted, self._defaults.resources)

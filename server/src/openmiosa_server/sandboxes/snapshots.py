@@ -86,8 +86,7 @@ class Snapshots:
                 await self.create(principal, sandbox.id, KeepSnapshot("made for a fork", seconds=_FOR_A_FORK), request=request)
             ).id
         found = await self._find(sandbox, snapshot_id)
-        if found.state != "ready":
-            raise Conflict(f"the snapshot {snapshot_id} is {found.state}", code="SNAPSHOT_NOT_READY", retry=found.state == "creating")
+        _require_ready(found)
         return await self._reach.sandboxes.create(principal, _like(sandbox, snapshot_id, wanted), request=request)
 
     async def start_from(
@@ -99,10 +98,9 @@ class Snapshots:
             query = select(table.c.sandbox_id).where(table.c.id == snapshot_id, table.c.tenant_id == principal.tenant_id)
             sandbox_id = (await tx.execute(query)).scalar_one_or_none()
         if sandbox_id is None:
-            raise NotFound("no such snapshot")
+            raise NotFound("there is no such snapshot; list the snapshots of its sandbox for those there are")
         sandbox = await self._reach.into(principal, sandbox_id, "sandboxes:write", "sandbox:snapshot:restore", request, wake=False)
-        if (await self._find(sandbox, snapshot_id)).state != "ready":
-            raise Conflict(f"the snapshot {snapshot_id} is not ready", code="SNAPSHOT_NOT_READY")
+        _require_ready(await self._find(sandbox, snapshot_id))
         return await self._reach.sandboxes.create(principal, replace(wanted, from_snapshot=snapshot_id), request=request)
 
     async def expire(self) -> None:
@@ -134,7 +132,7 @@ class Snapshots:
             query = select(table).where(table.c.id == snapshot_id, table.c.sandbox_id == sandbox.id)
             row = (await tx.execute(query)).mappings().one_or_none()
         if row is None:
-            raise NotFound("no such snapshot of this sandbox")
+            raise NotFound("this sandbox has no such snapshot; list its snapshots for those there are")
         return _record(row)
 
     async def _settle(self, snapshot_id: str, state: str, size: int | None) -> None:
@@ -163,3 +161,10 @@ def _end(sandbox: Sandbox, wanted: KeepSnapshot) -> datetime | None:
 
 def _record(row: RowMapping | dict[str, Any]) -> SandboxSnapshot:
     return SandboxSnapshot(**{name: row[name] for name in SandboxSnapshot.__slots__})
+
+
+def _require_ready(found: SandboxSnapshot) -> None:
+    if found.state != "ready":
+        hint = "ask again in a moment" if found.state == "creating" else "delete it and make another"
+        said = f"the snapshot {found.id} is {found.state}; {hint}"
+        raise Conflict(said, code="SNAPSHOT_NOT_READY", retry=found.state == "creating")

@@ -40,7 +40,7 @@ async def by_name(tx: AsyncConnection, principal: Principal, name: str) -> Sandb
     query = select(table).where(*visible(principal), table.c.name == name, table.c.state.in_(LIVING))
     row = (await tx.execute(query)).mappings().first()
     if row is None:
-        raise NotFound(f"no sandbox is called {name[:80]!r}")
+        raise NotFound(f"no sandbox is called {name[:80]!r}; create it, or see `openmiosa sandbox list` for those there are")
     return record(row)
 
 
@@ -53,16 +53,37 @@ async def require_free(tx: AsyncConnection, tenant_id: str, name: str, *, but: s
         raise Conflict(f"the name {name!r} is taken by a living sandbox; choose another or destroy that one", code="NAME_TAKEN")
 
 
-async def listed(tx: AsyncConnection, principal: Principal, wanted: SandboxFilter) -> list[Sandbox]:
-    """The tenant's sandboxes, newest first."""
+async def page(tx: AsyncConnection, principal: Principal, wanted: SandboxFilter) -> tuple[list[Sandbox], str | None]:
+    """The tenant's sandboxes, newest first, and the cursor of those that follow; None with the last."""
     conditions = visible(principal)
     conditions.append(table.c.state.in_(LIVING) if wanted.state is None else table.c.state == wanted.state)
     for name in ("external_workspace_id", "external_user_id", "external_project_id"):
         if getattr(wanted, name) is not None:
             conditions.append(table.c[name] == getattr(wanted, name))
-    query = select(table).where(*conditions).order_by(table.c.created_at.desc(), table.c.id.desc()).limit(wanted.limit)
-    found = [record(row) for row in (await tx.execute(query)).mappings()]
-    return [sandbox for sandbox in found if set(wanted.tags) <= set(sandbox.tags)]
+    newest = select(table).where(*conditions).order_by(table.c.created_at.desc(), table.c.id.desc()).limit(wanted.limit + 1)
+    query = newest if wanted.cursor is None else newest.where(_older(await _place(tx, principal, wanted.cursor)))
+    found: list[Sandbox] = []
+    while True:
+        rows = (await tx.execute(query)).mappings().all()
+        found += [sandbox for sandbox in map(record, rows) if set(wanted.tags) <= set(sandbox.tags)]
+        if len(found) > wanted.limit:
+            return found[: wanted.limit], found[wanted.limit - 1].id
+        if len(rows) <= wanted.limit:
+            return found, None
+        query = newest.where(_older(rows[-1]))
+
+
+async def _place(tx: AsyncConnection, principal: Principal, cursor: str) -> RowMapping:
+    row = (await tx.execute(select(table).where(*visible(principal), table.c.id == cursor))).mappings().one_or_none()
+    if row is None:
+        raise NotFound(
+            "no sandbox has the id that was given as cursor; give the next_cursor of the page before, or none for the first page"
+        )
+    return row
+
+
+def _older(row: RowMapping) -> ColumnElement[bool]:
+    return or_(table.c.created_at < row["created_at"], and_(table.c.created_at == row["created_at"], table.c.id < row["id"]))
 
 
 async def in_states(tx: AsyncConnection, states: tuple[str, ...]) -> list[Sandbox]:

@@ -78,13 +78,14 @@ class KeepSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class SandboxFilter:
-    """Which sandboxes to list; without a state the living ones."""
+    """Which sandboxes to list; without a state the living ones. `cursor` is the id of the last one seen."""
 
     state: str | None = None
     tags: tuple[str, ...] = ()
     external_workspace_id: str | None = None
     external_user_id: str | None = None
     external_project_id: str | None = None
+    cursor: str | None = None
     limit: int = 1000
 
 

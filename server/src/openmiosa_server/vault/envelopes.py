@@ -102,7 +102,7 @@ class Envelopes:
         )
         row = (await tx.execute(query)).one_or_none()
         if row is None:
-            raise NotFound("no value is stored for this secret", code="NO_VALUE")
+            raise NotFound("no value is stored for this secret; set it, or connect the account", code="NO_VALUE")
         context = _context(purpose, row.tenant_id, owner_id, row.version)
         try:
             return row.version, SecretValue(await unseal(self._key, row.envelope, context))

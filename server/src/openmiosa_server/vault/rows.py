@@ -80,7 +80,7 @@ def _is(column: Column[Any], value: str | None) -> ColumnElement[bool]:
 
 def _only(rows: Any) -> Secret:
     if not rows:
-        raise NotFound("no such secret")
+        raise NotFound("no such secret; `openmiosa secrets list` shows those there are, and resource_id says which sandbox is meant")
     if len(rows) > 1:
         raise Invalid(
             "several secrets have this name; use the id, or say which sandbox with resource_id",
