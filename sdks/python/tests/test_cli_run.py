@@ -95,6 +95,20 @@ def test_without_allow_calls_are_recorded_and_it_is_said(run):
     assert "every call is recorded and none is blocked" in " ".join(ran.stderr.split())
 
 
+def test_much_output_arrives_whole(run):
+    assert len(run("--", "head -c 3000000 /dev/zero | tr '\\0' x").stdout) == 3_000_000
+
+
+def test_output_that_no_reader_can_follow_is_not_lost_in_silence(folder, env):
+    command = [*COMMAND, "--quiet", "--", "head -c 400000000 /dev/zero"]
+    with subprocess.Popen(
+        command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        arrived = len(running.stdout.read())
+        said = running.stderr.read().decode()
+    assert arrived == 400_000_000 or "are lost" in said
+
+
 def test_json_holds_the_output_and_the_calls(run):
     said = json.loads(run(*SECRET, "--json", "--allow", HOST, "--", f"{CALL}; echo err >&2; exit 3", code=3).stdout)
     assert (said["exit_code"], said["stdout"], said["stderr"]) == (3, "200\n", "err\n")

@@ -33,6 +33,10 @@ class Shell:
                 elif message.startswith(b"exit "):
                     socket.send(json.dumps({"type": "exit", "exit_code": int(message[5:])}))
                     return
+                elif message.startswith(b"big "):
+                    socket.send(b"\x01" + b"x" * int(message[4:]))
+                elif message == b"fall behind":
+                    socket.send(json.dumps({"type": "gap", "stream": "stdout", "from": 10, "to": 25}))
                 elif message == b"vanish":
                     return
                 else:
@@ -61,6 +65,21 @@ def box(far):
 
     with Miosa("msk_x", far.url) as client:
         yield Sandbox(client._transport, SandboxInfo.from_json(RUNNING))
+
+
+def test_a_large_piece_of_output_arrives_whole(box, far):
+    with box.shell(tty=False) as terminal:
+        terminal.send("big 4000000")
+        terminal.send("exit 0")
+        assert sum(len(one.data) for one in terminal if one.stream == "stdout") == 4_000_000
+
+
+def test_output_that_was_lost_is_counted(box, far):
+    with box.shell(tty=False) as terminal:
+        terminal.send("fall behind")
+        terminal.send("exit 0")
+        terminal.wait()
+        assert terminal.lost == 15
 
 
 def test_bytes_go_both_ways_and_the_exit_code_is_last(box, far):

@@ -35,6 +35,9 @@ class Marked:
         """What is sent of a piece of output."""
         if "data" in chunk:
             return [_MARKS[chunk["stream"]] + chunk["data"] if self._marks else chunk["data"]]
+        if "gap" in chunk and self._marks:
+            # A program reads this, and must not take what is left for the whole.
+            return [dump({"type": "gap", **chunk["gap"]})]
         return [ended(chunk["exit"])] if "exit" in chunk else []
 
     async def take(self, execution: Execution, running: Running, content: bytes | str) -> None:

@@ -59,12 +59,16 @@ class AsyncShell:
 
 
 class AsyncTerminal:
-    """A running command: send it bytes, iterate over what it writes; `exit_code` is set once it has ended."""
+    """A running command: send it bytes, iterate over what it writes; `exit_code` is set once it has ended.
+
+    `lost` counts bytes of its output that came faster than they were read and that the server could not keep.
+    """
 
     def __init__(self, socket: Any, tty: bool) -> None:
         self._socket = socket
         self._tty = tty
         self.exit_code: int | None = None
+        self.lost = 0
 
     async def send(self, data: str | bytes) -> None:
         """Type into it."""
@@ -111,6 +115,8 @@ class AsyncTerminal:
             said = json.loads(message)
             if said.get("type") == "exit":
                 self.exit_code = int(said.get("exit_code") or 0)
+            elif said.get("type") == "gap":
+                self.lost += int(said.get("to") or 0) - int(said.get("from") or 0)
             return None
         message = bytes(message)
         if self._tty:

@@ -15,6 +15,9 @@ _UNSET: Any = object()
 # The server says something at least every 20 s (blanks before an answer, comments in a stream); after this silence it is gone.
 SILENCE_SECONDS = 60.0
 
+# A piece of a command's output; the server sends what it has in one message, at most what it keeps of a stream (4 MiB).
+MESSAGE_BYTES = 8 * 1024 * 1024
+
 
 class AsyncTransport:
     """Knows the server, the key and the patience of a client."""
@@ -134,7 +137,11 @@ class AsyncTransport:
         """A WebSocket as a context manager of httpx2."""
         headers = {name: value for name, value in _wire.headers(self._api_key, "GET").items() if name != "Accept"}
         return self.http.websocket(
-            f"{self.base_url}/{path}".replace("http", "ws", 1), params=params, headers=headers, timeout=_wire.timeouts(self.timeout)
+            f"{self.base_url}/{path}".replace("http", "ws", 1),
+            max_message_size_bytes=MESSAGE_BYTES,
+            params=params,
+            headers=headers,
+            timeout=_wire.timeouts(self.timeout),
         )
 
     def _build(

@@ -60,12 +60,16 @@ class Shell:
 
 
 class Terminal:
-    """A running command: send it bytes, iterate over what it writes; `exit_code` is set once it has ended."""
+    """A running command: send it bytes, iterate over what it writes; `exit_code` is set once it has ended.
+
+    `lost` counts bytes of its output that came faster than they were read and that the server could not keep.
+    """
 
     def __init__(self, socket: Any, tty: bool) -> None:
         self._socket = socket
         self._tty = tty
         self.exit_code: int | None = None
+        self.lost = 0
 
     def send(self, data: str | bytes) -> None:
         """Type into it."""
@@ -112,6 +116,8 @@ class Terminal:
             said = json.loads(message)
             if said.get("type") == "exit":
                 self.exit_code = int(said.get("exit_code") or 0)
+            elif said.get("type") == "gap":
+                self.lost += int(said.get("to") or 0) - int(said.get("from") or 0)
             return None
         message = bytes(message)
         if self._tty:

@@ -68,6 +68,9 @@ def attach(
                 wake.send(b"e")
                 # Sending may wait for a command that reads nothing; closing the connection frees it.
                 keys.join(JOIN_SECONDS)
+        if terminal.lost:
+            lost = f"[openmiosa] {terminal.lost:,} bytes of output came faster than they could be read, and are lost: write them to a file"
+            shown.line(f"{lost} inside and fetch it with `openmiosa cp`")
         return terminal.exit_code or 0
 
 
