@@ -35,6 +35,7 @@ var models = map[string]any{
 	"Event": Event{}, "ApiKey": APIKey{}, "Identity": Identity{}, "ScopedToken": ScopedToken{}, "Ticket": Ticket{},
 	"AdminEntry": AdminEntry{}, "ExecResult": ExecResult{}, "Process": Process{}, "FileInfo": FileInfo{}, "FileChange": FileChange{},
 	"FileTree": FileTree{}, "Usage": Usage{}, "Metrics": Metrics{}, "KeyPreset": KeyPreset{},
+	"Resources": Resources{}, "Artifacts": Artifacts{},
 }
 
 type recordCase struct {
