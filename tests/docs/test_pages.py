@@ -1,13 +1,17 @@
 """Every block of the tutorial's and the guides' pages does what its page says."""
 
 import os
+import shutil
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from openmiosa import Miosa
+from openmiosa_server.testing import System
 
 from . import blocks
 from .place import PAGES, Place
@@ -21,15 +25,41 @@ class Reading:
 
     text: int = 0
     before: Callable[[Place, Session], None] = lambda place, session: None
+    after: Callable[[Place, Session], None] = lambda place, session: None
 
 
 def _own_state(place: Place, session: Session) -> None:
-    """The reader's state folder is that of the server that runs."""
+    """The reader's state folder is that of the server that runs, and a secret is in its vault."""
     session.environment["OPENMIOSA_STATE"] = str(place.world.system.state)
+    place.world.client.secrets.set(
+        name="kept", value="acme-key-of-the-tests", scope="tenant", expose_as_env="KEPT", allowed_hosts=["api.acme.example"]
+    )
+
+
+def _restored(place: Place, session: Session) -> None:
+    """The copies that the page made are a whole system again: the vault opens, and the value goes where it did."""
+    # As root, egressd runs under an id of its own and has to pass through the folders above.
+    above = Path(tempfile.mkdtemp(prefix="openmiosa-restored-"))
+    above.chmod(0o711)
+    state = above / "state"
+    shutil.copytree(session.folder / "data-backup", state)
+    shutil.copy2(session.folder / "keys-backup/kek", state)
+    authority = place.world.folder / "authority.pem"
+    try:
+        with (
+            System(state, extra_ca_files=[authority]) as system,
+            Miosa(place.world.system.api_key, system.base_url) as client,
+            client.sandboxes.create() as sandbox,
+        ):
+            said = sandbox.exec('curl -s -H "Authorization: Bearer $KEPT" https://api.acme.example/v1/orders').stdout
+    finally:
+        shutil.rmtree(above)
+    assert said == '{"path": "/v1/orders"}'
+    place.world.client.secrets.delete("kept")
 
 
 READINGS = {
-    "guides/self-hosting.md": Reading(text=4, before=_own_state),
+    "guides/self-hosting.md": Reading(text=4, before=_own_state, after=_restored),
     "guides/moving-from-miosa.md": Reading(text=1),
     "guides/connect-a-provider.md": Reading(text=1),
 }
@@ -51,6 +81,7 @@ def test_every_block_of_the_page_does_what_the_page_says(name: str, place: Place
         page = Page(session)
         for block in blocks.of(PAGES / name):
             page.take(block)
+        reading.after(place, session)
     except AssertionError as error:
         raise AssertionError(f"{error}\n{place.troubles}") from None
     finally:
