@@ -1,5 +1,6 @@
 //! Secret values in memory: the lease table, sealed leases, placeholders and injectors.
 
+mod echo;
 pub mod inject;
 mod injectors;
 mod lease;
@@ -11,6 +12,7 @@ pub mod scan;
 mod sealed;
 mod secret;
 
+pub use echo::{Echo, EchoStream};
 pub use inject::{Swapped, Use};
 pub use lease::{LeaseTable, StaleVersion};
 pub use mask::Masker;

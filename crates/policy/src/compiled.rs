@@ -131,6 +131,11 @@ impl Compiled {
         binding.ports.contains(&port) && hosts.is_some_and(|hosts| hosts.iter().any(|pattern| pattern.matches_host(host)))
     }
 
+    /// Whether any value may go to a host and port.
+    pub fn binds(&self, host: &Host, port: u16) -> bool {
+        self.snapshot.bindings.iter().any(|binding| self.bound(binding, host, port))
+    }
+
     /// The rules whose host matches, denials first, the most specific scope first within each.
     pub(crate) fn candidates(&self, host: Option<&Host>, literal: Option<IpAddr>) -> Vec<&CompiledRule> {
         let mut found = Vec::new();

@@ -77,11 +77,11 @@ async fn decide_and_forward(connection: &Arc<Connection>, findings: &Findings, m
         name(connection, &mut event, &host);
     }
     if let Some(violation) = refused_by_reader {
-        return refuse(event, Refusal::because(violation.reason, violation.what));
+        return Refusal::because(violation.reason, violation.what).answer(event);
     }
     let asked = match read(connection, &parts, &mut event) {
         Ok(asked) => Arc::new(asked),
-        Err(refusal) => return refuse(event, refusal),
+        Err(refusal) => return refusal.answer(event),
     };
     let (body, kept) = upload::body(incoming, Arc::clone(&event.bytes_out));
     match forward(connection, &asked, &parts.headers, body, &kept, &mut event).await {
@@ -89,13 +89,13 @@ async fn decide_and_forward(connection: &Arc<Connection>, findings: &Findings, m
             upgrade::switch(forwarded, client_side, event)
         }
         Ok(forwarded) if forwarded.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-            refuse(event, Refusal::because(Reason::UpstreamUnreachable, "the upstream changes the protocol unasked"))
+            Refusal::because(Reason::UpstreamUnreachable, "the upstream changes the protocol unasked").answer(event)
         }
-        Ok(forwarded) => relay::respond(forwarded, event, kept),
+        Ok(forwarded) => relay::respond(forwarded, &asked.method, event, kept),
         Err(refusal) => match findings.body() {
             // The upstream saw the body break off because it was we who cut it.
-            Some(violation) => refuse(event, Refusal::because(violation.reason, violation.what)),
-            None => refuse(event, refusal),
+            Some(violation) => Refusal::because(violation.reason, violation.what).answer(event),
+            None => refusal.answer(event),
         },
     }
 }
@@ -129,12 +129,6 @@ fn masked(connection: &Connection, path: &str) -> String {
         return path.to_owned();
     }
     Masker::new(&state.compiled, &lent).mask(path)
-}
-
-fn refuse(mut event: Event, refusal: Refusal) -> Response<Body> {
-    let response = refusal.response(&event.call.host);
-    event.refuse(refusal, response.status().as_u16());
-    response
 }
 
 /// A connection that ended before a request was whole leaves its record with the furthest step reached.

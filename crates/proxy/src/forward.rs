@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, Response};
 use hyper::body::Incoming;
+use openmiosa_credential::Echo;
 use openmiosa_dial::{DialError, Origin, PoolKey, SendError, Upstream};
 use openmiosa_link::{Reason, records::Stage};
 use openmiosa_policy::Networks;
@@ -41,6 +42,8 @@ pub struct Forwarded {
     pub exchange: Exchange,
     /// The connection, to be given back.
     pub upstream: Upstream,
+    /// What is to be written over in the answer.
+    pub echo: Option<Arc<Echo>>,
 }
 
 /// What one round ended with.
@@ -146,11 +149,11 @@ async fn round(
         return Ok(Round::Changed(body));
     }
     connection.gateway.metrics.swaps.inc_by(prepared.uses.len() as u64);
-    let connected = prepared.connected.clone();
+    let (connected, echo) = (prepared.connected.clone(), prepared.echo.clone());
     let request = prepared.into_request(asked, body);
     let limit = connection.gateway.settings.egress.header_timeout();
     send(upstream, request, gate, exchange, limit, kept, event).await.map(|sent| match sent {
-        Ok(forwarded) => Round::Done(Box::new(forwarded), connected),
+        Ok(forwarded) => Round::Done(Box::new(Forwarded { echo, ..forwarded }), connected),
         Err(untouched) => Round::Stale(untouched),
     })
 }
@@ -224,7 +227,7 @@ async fn send(
     };
     drop(gate);
     match result {
-        Ok(response) => Ok(Ok(Forwarded { response, exchange, upstream })),
+        Ok(response) => Ok(Ok(Forwarded { response, exchange, upstream, echo: None })),
         Err(error) => retry(error, upstream.reused()).map(Err),
     }
 }

@@ -1,16 +1,16 @@
 //! Placeholders out, values in, on the head of one request.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, Request, Uri, header};
-use openmiosa_credential::{Resolver, Swapped, inject::swap, scan::scan};
+use openmiosa_credential::{Echo, Resolver, Swapped, inject::swap, scan::scan};
 use openmiosa_link::{
     Reason, Text,
     records::{HeldBack, SecretUse},
 };
 use openmiosa_policy::Target;
 
-use crate::{identify::Connection, refusal::Refusal, relay::Body, request::Asked, sandbox::State};
+use crate::{echo, identify::Connection, refusal::Refusal, relay::Body, request::Asked, sandbox::State};
 
 /// Headers of one connection, which are never passed on.
 const HOP_BY_HOP: [&str; 10] = [
@@ -46,14 +46,20 @@ pub struct Prepared {
     pub uses: Vec<SecretUse>,
     /// Whether one of them belongs to an account, so that a 401 is worth a refresh.
     pub connected: Vec<(Text, u64)>,
+    /// What is to be written over in the answer.
+    pub echo: Option<Arc<Echo>>,
 }
 
 /// Rebuilds the head from what was decided on, with the values of this moment in it.
 pub fn prepare(connection: &Connection, state: &State, asked: &Asked, original: &HeaderMap) -> Result<Prepared, Refusal> {
     let mut headers = rebuild(asked, original)?;
+    let echo = echo::of(&connection.gateway, state, asked);
+    if echo.is_some() {
+        echo::prepare(&mut headers);
+    }
     let path_and_query = asked.path_and_query();
     if scan(&headers, &path_and_query).is_empty() {
-        return Ok(Prepared { headers, uri: uri(&path_and_query)?, uses: Vec::new(), connected: Vec::new() });
+        return Ok(Prepared { headers, uri: uri(&path_and_query)?, uses: Vec::new(), connected: Vec::new(), echo });
     }
     for name in OVERRIDES {
         headers.remove(name);
@@ -71,7 +77,7 @@ pub fn prepare(connection: &Connection, state: &State, asked: &Asked, original: 
         })
         .collect();
     let connected = swapped.uses.iter().filter(|used| used.connected).map(|used| (used.secret.as_str().into(), used.version)).collect();
-    Ok(Prepared { headers, uri: uri(&swapped.path_and_query)?, uses, connected })
+    Ok(Prepared { headers, uri: uri(&swapped.path_and_query)?, uses, connected, echo })
 }
 
 impl Prepared {

@@ -67,10 +67,10 @@ pub async fn expire(gateway: std::sync::Arc<Gateway>) {
 /// Waits for every request that may be between its last check and its first byte with this lease.
 async fn pass_gates(gateway: &Gateway, lease: &str) {
     for sandbox in gateway.all_sandboxes() {
-        let concerned =
-            sandbox.state().is_some_and(|state| state.compiled.snapshot().bindings.iter().any(|binding| binding.secret == lease));
-        if concerned {
+        let state = sandbox.state().filter(|state| state.compiled.snapshot().bindings.iter().any(|binding| binding.secret == lease));
+        if let Some(state) = state {
             sandbox.pass_gate().await;
+            state.echoes.forget();
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod cell;
 pub mod control;
 pub mod decide;
 pub mod dns;
+pub mod echo;
 pub mod exchange;
 pub mod forward;
 pub mod framing;

@@ -6,7 +6,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::ext::ReasonPhrase;
 use openmiosa_link::{Reason, Text, records::HeldBack};
 
-use crate::relay::Body;
+use crate::{record::Event, relay::Body};
 
 /// Why a request does not go through, and which rule says so.
 #[derive(Clone, Debug)]
@@ -41,6 +41,13 @@ impl Refusal {
     /// A request that was going on when a newer snapshot or a revoked lease took back what allowed it.
     pub fn cut() -> Self {
         Self { cut: true, ..Self::because(Reason::HostDenied, "cut by a newer policy") }
+    }
+
+    /// Records the refusal and answers with it.
+    pub fn answer(self, mut event: Event) -> Response<Body> {
+        let response = self.response(&event.call.host);
+        event.refuse(self, response.status().as_u16());
+        response
     }
 
     /// The answer. `host` is the canonical one: nothing else of the request is repeated.

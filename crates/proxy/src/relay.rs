@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Response, header};
+use http::{HeaderMap, HeaderName, Method, Response, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
@@ -15,7 +15,7 @@ use openmiosa_dial::Upstream;
 use openmiosa_link::records::{Action, End, Stage};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use crate::{forward::Forwarded, live::Exchange, record::Event, upload::Kept};
+use crate::{echo, forward::Forwarded, live::Exchange, record::Event, upload::Kept};
 
 /// What goes wrong in a body.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -34,17 +34,32 @@ const STRIPPED: [HeaderName; 7] = [
 ];
 
 /// Writes the decision and turns the upstream's response into the sandbox's.
-pub fn respond(forwarded: Forwarded, mut event: Event, kept: Arc<Kept>) -> Response<Body> {
-    let Forwarded { response, exchange, upstream } = forwarded;
+pub fn respond(forwarded: Forwarded, method: &Method, mut event: Event, kept: Arc<Kept>) -> Response<Body> {
+    let Forwarded { response, exchange, upstream, echo } = forwarded;
     event.reached(Stage::Head);
-    event.decide(Action::Allow, response.status().as_u16(), |_| {});
     let (mut parts, incoming) = response.into_parts();
     strip(&mut parts.headers);
+    let codings = match &echo {
+        Some(known) => match echo::head(known, method, parts.status, &mut parts.headers) {
+            Ok(codings) => codings,
+            Err(refusal) => {
+                kept.abort();
+                return refusal.answer(event);
+            }
+        },
+        None => Vec::new(),
+    };
+    event.decide(Action::Allow, parts.status.as_u16(), |_| {});
     parts.extensions.clear();
     parts.version = http::Version::HTTP_11;
     let cut = Box::pin(exchange.cut.clone().cancelled_owned());
     let download = Download { incoming, live: Some((event, exchange, upstream)), kept, cut };
-    Response::from_parts(parts, download.boxed_unsync())
+    let body = download.boxed_unsync();
+    let body = match &echo {
+        Some(echo) => echo::body(echo, &codings, body),
+        None => body,
+    };
+    Response::from_parts(parts, body)
 }
 
 /// Removes what must not be passed on.

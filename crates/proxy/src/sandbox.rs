@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::{RwLock, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{dns::names::Names, live::Live};
+use crate::{dns::names::Names, echo, live::Live};
 
 /// One sandbox: its snapshot, its gate, its names, its live exchanges.
 pub struct Sandbox {
@@ -51,6 +51,8 @@ pub struct State {
     pub authority: Option<Arc<Authority>>,
     /// `ten_…`
     pub tenant: Text,
+    /// What is looked for in answers.
+    pub echoes: echo::Cache,
 }
 
 impl State {

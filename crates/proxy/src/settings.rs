@@ -55,6 +55,8 @@ pub struct Egress {
     pub dns_window_ms: u64,
     /// How long open exchanges may go on after SIGTERM.
     pub drain_ms: u64,
+    /// Whether values are taken out of what bound hosts answer.
+    pub mask_echoes: bool,
     /// Unshipped records above this stop requests that carry secrets.
     pub journal_max_bytes: u64,
 }
@@ -71,6 +73,7 @@ impl Default for Egress {
             max_connections_per_sandbox: 1024,
             dns_window_ms: 10_000,
             drain_ms: 5_000,
+            mask_echoes: true,
             journal_max_bytes: 1 << 30,
         }
     }

@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::{
     decide::would_refuse,
     dns::window,
+    echo,
     gateway::Gateway,
     live::Entry,
     sandbox::{Sandbox, State},
@@ -42,7 +43,7 @@ pub async fn apply(gateway: &Gateway, snapshot: Snapshot) -> Result<(u64, usize)
     }
     let authority = authority_for(gateway, &snapshot, held.as_deref());
     let tenant = Text::from(snapshot.tenant.as_str());
-    sandbox.store(Some(State { compiled: Compiled::new(snapshot)?, authority, tenant }));
+    sandbox.store(Some(State { compiled: Compiled::new(snapshot)?, authority, tenant, echoes: echo::Cache::default() }));
     sandbox.pass_gate().await;
     let cut = cut_refused(gateway, &sandbox);
     gateway.pool.close_older(&sandbox.id, revision);
@@ -73,7 +74,7 @@ pub async fn adopt_authority(gateway: &Gateway, lease: &str) {
         let authority = authority_for(gateway, &snapshot, None);
         // It compiled before, so it compiles again.
         if let Ok(compiled) = Compiled::new(snapshot) {
-            sandbox.store(Some(State { compiled, authority, tenant: state.tenant.clone() }));
+            sandbox.store(Some(State { compiled, authority, tenant: state.tenant.clone(), echoes: echo::Cache::default() }));
         }
     }
 }

@@ -11,10 +11,12 @@ use http::{HeaderValue, Response, header};
 use http_body_util::{BodyExt, Empty};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use openmiosa_credential::{Echo, EchoStream};
 use openmiosa_link::records::{Action, End, Stage};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 
 use crate::{
+    echo::{self, MaskingReader},
     forward::Forwarded,
     live::Exchange,
     record::Event,
@@ -29,17 +31,21 @@ pub fn switch(mut forwarded: Forwarded, client_side: OnUpgrade, mut event: Event
     let upstream_side = hyper::upgrade::on(&mut forwarded.response);
     let (mut parts, _) = forwarded.response.into_parts();
     relay::strip(&mut parts.headers);
+    if let Some(echo) = &forwarded.echo {
+        echo::fields(echo, &mut parts.headers);
+    }
     parts.extensions.clear();
     if let Some(protocol) = protocol {
         parts.headers.insert(header::UPGRADE, protocol);
         parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     }
     forwarded.upstream.switch();
-    tokio::spawn(join(client_side, upstream_side, forwarded.exchange, event));
+    let search = forwarded.echo.as_ref().map(Echo::stream);
+    tokio::spawn(join(client_side, upstream_side, search, forwarded.exchange, event));
     Response::from_parts(parts, Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync())
 }
 
-async fn join(client_side: OnUpgrade, upstream_side: OnUpgrade, exchange: Exchange, mut event: Event) {
+async fn join(client_side: OnUpgrade, upstream_side: OnUpgrade, search: Option<EchoStream>, exchange: Exchange, mut event: Event) {
     let joined = tokio::select! {
         () = exchange.cut.cancelled() => return event.end(End::CutByPolicy),
         joined = async { tokio::try_join!(client_side, upstream_side) } => joined,
@@ -53,11 +59,12 @@ async fn join(client_side: OnUpgrade, upstream_side: OnUpgrade, exchange: Exchan
     };
     event.reached(Stage::Body);
     let mut client = TokioIo::new(client);
-    let mut upstream = Counted { inner: TokioIo::new(upstream), read: 0, written: 0 };
+    let mut upstream = MaskingReader::new(Counted { inner: TokioIo::new(upstream), read: 0, written: 0 }, search);
     let end = tokio::select! {
         () = exchange.cut.cancelled() => End::CutByPolicy,
         copied = copy_bidirectional(&mut client, &mut upstream) => if copied.is_ok() { End::Complete } else { End::UpstreamError },
     };
+    let upstream = upstream.inner();
     event.bytes_in += upstream.read;
     event.bytes_out.fetch_add(upstream.written, std::sync::atomic::Ordering::Relaxed);
     event.end(end);

@@ -84,6 +84,13 @@ impl Answer {
         answer
     }
 
+    /// The same body in pieces of this many bytes.
+    #[must_use]
+    pub fn in_pieces(mut self, size: usize) -> Self {
+        self.parts = self.parts.iter().flat_map(|part| part.chunks(size).map(Bytes::copy_from_slice)).collect();
+        self
+    }
+
     /// An answer whose head comes late.
     pub fn slow(delay: Duration) -> Self {
         let mut answer = Self::text(200, "late");
