@@ -38,6 +38,10 @@ test: setup sdks dist ## run every test, and the walkthrough in each language
 test-typescript: setup sdk-typescript ## the TypeScript SDK's own tests, the last of them against the real system
 	cd sdks/typescript && npm run --silent check && OPENMIOSA_COMMAND=$(COMMAND) npm test --silent
 
+.PHONY: test-browser
+test-browser: setup sdk-typescript ## the TypeScript tail in a real browser (needs Chromium: apt-get install chromium)
+	cd sdks/typescript && OPENMIOSA_COMMAND=$(COMMAND) npm run --silent test:browser
+
 .PHONY: test-go
 test-go: setup sdk-go ## the Go SDK's own tests, the last of them against the real system
 	for module in $(GO_MODULES); do (cd $$module && go test -race ./...) || exit 1; done
