@@ -10,7 +10,7 @@ type ExecResult struct {
 	Stdout     string  `json:"stdout"`
 	Stderr     string  `json:"stderr"`
 	ExitCode   int     `json:"exit_code"`
-	Signal     string  `json:"signal"`
+	Signal     int     `json:"signal"`
 	TimedOut   bool    `json:"timed_out"`
 	Truncated  bool    `json:"truncated"`
 	DurationMS float64 `json:"duration_ms"`
@@ -31,7 +31,7 @@ type Process struct {
 	Command    string    `json:"command"`
 	Status     string    `json:"status"`
 	ExitCode   *int      `json:"exit_code"`
-	Signal     string    `json:"signal"`
+	Signal     int       `json:"signal"`
 	TimedOut   bool      `json:"timed_out"`
 	DurationMS float64   `json:"duration_ms"`
 	StartedAt  time.Time `json:"started_at"`

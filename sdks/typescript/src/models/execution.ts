@@ -8,7 +8,7 @@ export interface ExecResult extends Model {
   readonly stdout: string;
   readonly stderr: string;
   readonly exitCode: number;
-  readonly signal?: string;
+  readonly signal?: number;
   readonly timedOut: boolean;
   readonly truncated: boolean;
   readonly durationMs?: number;
@@ -37,7 +37,7 @@ export interface Process extends Model {
   readonly command?: string;
   readonly status?: string;
   readonly exitCode?: number;
-  readonly signal?: string;
+  readonly signal?: number;
   readonly timedOut: boolean;
   readonly durationMs?: number;
   readonly startedAt?: Date;
@@ -50,7 +50,7 @@ export const ExecResult = model<ExecResult, "ok" | "check">(
     stdout: or(text, ""),
     stderr: or(text, ""),
     exitCode: or(number, 0),
-    signal: maybe(text),
+    signal: maybe(number),
     timedOut: or(flag, false),
     truncated: or(flag, false),
     durationMs: maybe(number),
@@ -73,7 +73,7 @@ export const Process = model<Process>("Process", {
   command: maybe(text),
   status: maybe(text),
   exitCode: maybe(number),
-  signal: maybe(text),
+  signal: maybe(number),
   timedOut: or(flag, false),
   durationMs: maybe(number),
   startedAt: maybe(moment),

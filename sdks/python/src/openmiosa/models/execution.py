@@ -15,7 +15,7 @@ class ExecResult(Record):
     stdout: str = ""
     stderr: str = ""
     exit_code: int = 0
-    signal: str | None = None
+    signal: int | None = None
     timed_out: bool = False
     truncated: bool = False
     duration_ms: float | None = None
@@ -59,7 +59,7 @@ class Process(Record):
     command: str | None = None
     status: str | None = None
     exit_code: int | None = None
-    signal: str | None = None
+    signal: int | None = None
     timed_out: bool = False
     duration_ms: float | None = None
     started_at: datetime | None = None
