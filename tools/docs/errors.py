@@ -40,7 +40,7 @@ What a *sandbox* sees of a refused call is not of this list: see [events](events
 def page(root: Path) -> str:
     """The whole page."""
     tree = (ast.get_docstring(ast.parse((root / "sdks/python/src/openmiosa/errors.py").read_text())) or "").partition("\n\n")[2]
-    said = [HEAD.replace("{tree}", "\n".join(line.removeprefix("    ") for line in tree.rstrip().splitlines()))]
+    said = [HEAD.replace("{tree}", tree.rstrip())]
     statuses = codes(root)
     for section, sentences in tomllib.loads((HERE / "errors.toml").read_text()).items():
         said += [f"## {TITLES[section]}\n", "| code | status | exception | meaning, and what to do |", "|---|---|---|---|"]
