@@ -20,12 +20,16 @@ _HIDDEN = re.compile(r"^\s*(private|#|protected|static from|@internal)|@internal
 def page(root: Path) -> str:
     """The whole page."""
     said = [HEAD]
-    exported = set(re.findall(r"\b\w+\b", (root / SOURCES / "index.ts").read_text()))
-    for path in sorted((root / SOURCES).rglob("*.ts")):
+    sources = root / SOURCES
+    index = (sources / "index.ts").read_text()
+    whole = {sources / f"{name}.ts" for name in re.findall(r'export \* from "\./([\w/]+)\.js"', index)}
+    exported = set(re.findall(r"\b\w+\b", index + "".join(path.read_text() for path in whole if path.name == "index.ts")))
+    for path in sorted(sources.rglob("*.ts"), key=lambda path: (len(path.parts), path)):
         text = path.read_text()
-        inside = list(_file(text, {kind[2] for kind in _KIND.finditer(text)} if path.name in ENTRIES else exported))
+        everything = path.name in ENTRIES or path in whole
+        inside = list(_file(text, {kind[2] for kind in _KIND.finditer(text)} if everything else exported))
         if inside:
-            said += [f"## {path.stem}\n", *inside]
+            said += [f"## {' '.join(path.relative_to(sources).with_suffix('').parts)}\n", *inside]
     return "\n".join(said)
 
 
