@@ -176,6 +176,12 @@ def test_files_are_written_as_base64(server, sandbox):
     assert sent == {"path": "/workspace/a.txt", "content_base64": base64.b64encode("é".encode()).decode()}
 
 
+def test_long_content_is_sent_as_it_is(server, sandbox):
+    server.answers("PUT", CONTENT, {"data": {}})
+    sandbox.files.write("/workspace/long.txt", "é" * 1_100_000)
+    assert server.requests("PUT", CONTENT)[0].body == "é".encode() * 1_100_000
+
+
 def test_a_json_file_is_read_as_its_bytes(server, sandbox):
     server.on("GET", "/sandboxes/sbx_1/fs/download", server.reply(200, b'{"a": 1}', {"Content-Type": "application/octet-stream"}))
     assert sandbox.files.read("/workspace/my file.json") == b'{"a": 1}'

@@ -12,6 +12,8 @@ from ..models import FileChange, FileInfo, FileTree
 from .transport import SILENCE_SECONDS, AsyncTransport
 
 WORKSPACE = "/workspace"
+# What is longer is sent as it is: as base64 in JSON it would be a third longer, and in memory several times.
+INLINE_BYTES = 1024 * 1024
 
 
 class AsyncFiles:
@@ -23,6 +25,9 @@ class AsyncFiles:
 
     async def write(self, path: str, data: str | bytes) -> None:
         """Write a file, replacing what is there; text is stored as UTF-8."""
+        if len(data) > INLINE_BYTES:
+            await self.upload(data.encode() if isinstance(data, str) else data, path)
+            return
         body = {"path": path, "content_base64": _base64(data)}
         await self._transport.request("POST", self._path("fs", "write"), json=body)
 

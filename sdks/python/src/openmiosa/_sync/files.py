@@ -13,6 +13,8 @@ from ..models import FileChange, FileInfo, FileTree
 from .transport import SILENCE_SECONDS, Transport
 
 WORKSPACE = "/workspace"
+# What is longer is sent as it is: as base64 in JSON it would be a third longer, and in memory several times.
+INLINE_BYTES = 1024 * 1024
 
 
 class Files:
@@ -24,6 +26,9 @@ class Files:
 
     def write(self, path: str, data: str | bytes) -> None:
         """Write a file, replacing what is there; text is stored as UTF-8."""
+        if len(data) > INLINE_BYTES:
+            self.upload(data.encode() if isinstance(data, str) else data, path)
+            return
         body = {"path": path, "content_base64": _base64(data)}
         self._transport.request("POST", self._path("fs", "write"), json=body)
 
