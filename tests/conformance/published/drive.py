@@ -51,7 +51,7 @@ class Loop:
             return self.tame(self.run(value))
         if isinstance(value, list):
             return [self.tame(item) for item in value]
-        if inspect.ismethod(value) or type(value).__name__.startswith("Async"):
+        if inspect.ismethod(value) or _is_asynchronous(type(value)):
             return Tamed(self, value)
         return value
 
@@ -60,6 +60,10 @@ class Loop:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+def _is_asynchronous(kind: type) -> bool:
+    return kind.__name__.startswith("Async") or any(inspect.iscoroutinefunction(method) for method in vars(kind).values())
 
 
 class Tamed:

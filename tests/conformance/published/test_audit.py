@@ -60,8 +60,9 @@ def test_the_tail_of_a_sandbox_gives_events_as_plain_dictionaries(own: Any):
 
 @method(24, "sandbox.events.stream")
 def test_the_events_of_a_sandbox_carry_type_text_and_id(own: Any):
-    event = tailed(own, own.events.stream, lambda event: GITHUB in event["data"])
-    assert (event["type"], json.loads(event["data"])["id"]) == ("audit", event["id"])
+    event = tailed(own, own.events.stream, lambda event: event["type"] == "audit")
+    call = json.loads(event["data"])
+    assert (call["type"], call["host"], call["id"]) == ("audit", GITHUB, event["id"])
 
 
 @method(22, "audit.tail")
@@ -78,5 +79,11 @@ def test_the_tail_of_the_tenant_polls_and_repeats_nothing(client: Any, own: Any)
 
 @method("next", "events.stream")
 def test_the_events_of_the_tenant_come_from_every_sandbox(client: Any, own: Any):
-    event = tailed(own, client.events.stream, lambda event: event.get("resource_id") == own.id)
-    assert (event["host"], event["type"]) == (GITHUB, "audit")
+    event = tailed(own, client.events.stream, lambda event: event["type"] == "audit" and event["resource_id"] == own.id)
+    assert (event["host"], event["status_code"]) == (GITHUB, 200)
+
+
+@method("next", "events.stream(types=)")
+def test_what_happens_to_a_sandbox_is_told_to_whoever_asks_for_it(client: Any, own: Any):
+    event = tailed(own, lambda: client.events.stream(types=["sandbox.*"]), lambda event: event["resource_id"] == own.id)
+    assert event["type"].startswith("sandbox.exec.")

@@ -1,12 +1,14 @@
 """Methods beyond the contract's minimum that the client has and this system serves."""
 
+import io
+import tarfile
 import time
 from typing import Any
 
 import miosa
 import pytest
 
-from .drive import Loop, connected
+from .drive import Follower, Loop, connected, until
 from .stage import Stage
 
 further = pytest.mark.further
@@ -94,3 +96,111 @@ def test_a_scoped_token_works_and_ends(client: Any, kind: str, loop: Loop, stage
     assert made["expires_at"] > time.strftime("%Y-%m-%d")
     with connected(kind, loop, access_token=made["token"], base_url=stage.base_url) as holder:
         assert isinstance(holder.sandboxes.list(), list)
+
+
+@further("computer.exec.spawn")
+@pytest.mark.parametrize("kind", ["async"], indirect=True)
+def test_a_command_is_spoken_with_although_the_sync_client_cannot(client: Any, box: Any):
+    process = client.computers.get(box.id).exec.spawn("sh", args=["-c", 'read line; echo "$WORD $line"; exit 7'], env={"WORD": "hello"})
+    process.write("w\u00f6rld\n")
+    assert process.wait() == 7
+    assert "".join(process.stdout()) == "hello w\u00f6rld\n"
+    process.close()
+
+
+@further("files.watch")
+def test_a_watch_tells_of_a_new_file(own: Any):
+    watch = Follower(lambda: own.files.watch("/workspace"), lambda seen: any(event.path.startswith("/workspace/new") for event in seen))
+    number = 0
+    while not watch.done:
+        number += 1
+        own.files.write(f"/workspace/new-{number}", b"x")
+    told = next(event for event in watch.result() if event.path.startswith("/workspace/new"))
+    assert (told.event, told.is_dir) == ("created", False)
+
+
+@further("sandbox.create_export")
+def test_an_export_is_described(own: Any):
+    own.files.write("/workspace/out/a", b"a")
+    said = own.create_export(["/workspace/out"])
+    assert (said["paths"], said["filename"], said["content_type"]) == (["/workspace/out"], "out.tar.gz", "application/gzip")
+
+
+@further("sandbox.download_export")
+def test_an_export_is_an_archive(own: Any):
+    own.files.write_many([{"path": "/workspace/out/a", "content": "a"}, {"path": "/workspace/out/b", "content": "bb"}])
+    packed = own.download_export(["/workspace/out"])
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        assert sorted(name.rpartition("/")[2] for name in archive.getnames() if archive.getmember(name).isfile()) == ["a", "b"]
+
+
+@further("sse_ticket.create")
+def test_a_ticket_for_a_browser_is_flat(client: Any):
+    ticket = client.sse_ticket.create()
+    assert ticket["ticket"]
+    assert ticket["expires_in"] > 0
+
+
+@further("sandbox.snapshot")
+def test_the_old_snapshot_call_gives_an_id(own: Any):
+    assert own.snapshot() in {kept["id"] for kept in own.list_snapshots()}
+
+
+@further("previews.share")
+def test_nor_can_one_preview_be_shared(own: Any):
+    made = own.previews.create(port=8123)
+    with pytest.raises(miosa.ServerError) as refused:
+        own.previews.share(made["id"])
+    assert refused.value.code == "NOT_SUPPORTED"
+
+
+@further("sandbox.logs.get")
+@further("sandbox.get_logs")
+def test_logs_are_what_the_sandbox_printed(own: Any):
+    pid = own.processes.start("echo heard")["pid"]
+    until(lambda: own.processes.get(pid)["exit_code"] == 0, "the process to end")
+    assert own.logs.get(lines=10)["logs"].count("heard") == 1
+    assert own.get_logs(lines=10) == own.logs.get(lines=10)
+
+
+@further("sandbox.logs.stream")
+def test_logs_are_followed(own: Any):
+    follow = Follower(own.logs.stream, lambda seen: any("heard" in str(event.data) for event in seen))
+    while not follow.done:
+        own.exec("echo heard")
+    assert follow.result()
+
+
+@further("sandbox.artifacts.list")
+def test_artifacts_are_the_files_of_their_folder(own: Any):
+    own.files.write("/workspace/artifacts/report.txt", b"done")
+    assert [file["path"] for file in own.artifacts.list()["artifacts"]["files"]] == ["/workspace/artifacts/report.txt"]
+
+
+@further("sandbox.fork")
+def test_a_fork_has_the_files_and_a_life_of_its_own(own: Any):
+    own.files.write("/workspace/kept", b"kept")
+    fork = own.fork(name=f"{own.name}-fork", metadata={"of": own.id})
+    assert (fork.id != own.id, fork.name, fork.metadata) == (True, f"{own.name}-fork", {"of": own.id})
+    assert fork.files.read("/workspace/kept") == b"kept"
+    fork.destroy()
+
+
+@further("sandbox.metrics")
+def test_metrics_show_what_is_used_now(box: Any):
+    said = box.metrics(window="1h")
+    assert (said["sandbox_id"], said["window"]) == (box.id, "1h")
+    assert 0 < said["memory_bytes"] <= said["memory_limit_bytes"]
+
+
+@further("sandbox.resources")
+def test_resources_show_what_the_sandbox_has(box: Any):
+    said = box.resources()
+    assert (said["resources"]["cpu"], said["resources"]["memory_mb"]) == (box.cpu_count, box.memory_mb)
+
+
+@further("terminal.create")
+@further("terminal.delete")
+def test_a_terminal_is_opened_and_closed(own: Any):
+    session = own.terminal.create(rows=24, cols=80)
+    own.terminal.delete(session.get("session_id") or session["id"])

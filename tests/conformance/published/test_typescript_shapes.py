@@ -7,12 +7,15 @@ an empty 200, repeats any POST after a 5xx, and waits 30 seconds for a response'
 import base64
 import http.client
 import json
+import struct
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
+from websockets.sync.client import ClientConnection, connect
 
 from .drive import Follower, until
 from .stage import GITHUB, Stage
@@ -151,11 +154,11 @@ def test_a_streamed_command_carries_its_types_inside_the_json(wire: Wire):
 @shape(25, "sandboxes/:id/audit/stream")
 @pytest.mark.parametrize("path", ["events", "audit/stream"])
 def test_both_tails_give_flat_events(wire: Wire, path: str):
-    follow = Follower(lambda: wire.streamed("GET", f"{wire.at}/{path}"), bool)
+    follow = Follower(lambda: wire.streamed("GET", f"{wire.at}/{path}"), lambda seen: seen[-1]["type"] == "audit")
     while not follow.done:
         wire.run(ISSUES)
-    event = follow.result()[0]
-    assert (event["type"], event["host"], event["resource_id"]) == ("audit", GITHUB, wire.box["id"])
+    event = follow.result()[-1]
+    assert (event["host"], event["resource_id"]) == (GITHUB, wire.box["id"])
 
 
 @shape(7, "POST egress/secrets, repeated")
@@ -208,3 +211,29 @@ def test_a_key_that_is_asked_for_twice_is_made_once(wire: Wire):
 @shape(36, "POST expose")
 def test_a_port_is_exposed_by_a_single_answer_with_its_url(wire: Wire):
     assert wire.sent("POST", f"{wire.at}/expose", {"port": 8123})["data"]["url"].startswith("http://")
+
+
+@shape("13", "WS computers/:id/exec/stream, miosa-exec-v1")
+def test_an_interactive_command_speaks_binary_frames(wire: Wire):
+    with spoken(wire, 'read line; echo "$A $line"; echo e >&2; exit 3', ["A=1"]) as socket:
+        assert socket.subprotocol == "miosa-exec-v1"
+        socket.send(b"\x00in\n")
+        frames = list(socket)
+    assert frames[-1] == b"\x03\x00\x00\x00\x03"
+    assert {frame[:1]: frame[1:] for frame in frames[:-1]} == {b"\x01": b"1 in\n", b"\x02": b"e\n"}
+
+
+@shape("13", "WS resize, miosa-exec-v1")
+def test_a_terminal_is_resized_by_a_binary_frame(wire: Wire):
+    with spoken(wire, "read go; stty size", [], "&tty=true&rows=24&cols=80") as socket:
+        socket.send(struct.pack(">BHH", 5, 40, 120))
+        socket.send(b"\x00go\n")
+        said = b"".join(frame[1:] for frame in socket if frame[:1] == b"\x01")
+    assert b"40 120" in said
+
+
+def spoken(wire: Wire, command: str, env: list[str], more: str = "") -> ClientConnection:
+    """As in a browser, which has no header to put the key in: it is offered as a second subprotocol."""
+    query = urlencode({"command": "sh", "args": ["-c", command], "env": env}, doseq=True)
+    address = f"{wire.stage.base_url.replace('http', 'ws', 1)}/api/v1/computers/{wire.box['id']}/exec/stream?{query}{more}"
+    return connect(address, subprotocols=["miosa-exec-v1", f"bearer.{wire.stage.api_key}"], compression=None)  # type: ignore[list-item]

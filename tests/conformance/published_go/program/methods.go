@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -185,6 +186,7 @@ func (r *Rows) processes(ctx context.Context) {
 	r.note("21", "Computer.Bash", err, expect(err != nil || result.Output == "out\nerr\n" && result.ExitCode == 3, "it is %+v", result))
 	result, err = r.computer.Python(ctx, "print(6 * 7)")
 	r.note("21", "Computer.Python", err, expect(err != nil || result.Output == "42\n" && result.Success, "it is %+v", result))
+	r.spawn(ctx)
 	own := r.box.Processes
 	made, err := own.Start(ctx, miosa.StartProcessInput{Command: "echo line; sleep 300", Name: "waits", Env: map[string]string{"A": "1"}})
 	r.note("20", "SandboxHandle.Processes.Start", err, expect(err != nil || made.Name == "waits" && made.Status == "running", "it is %+v", made))
@@ -202,6 +204,28 @@ func (r *Rows) processes(ctx context.Context) {
 	r.note("20", "SandboxHandle.Processes.Stop", stopped)
 	got, err := own.Get(ctx, made.PID)
 	r.note("20", "SandboxHandle.Processes.Get", err, expect(err != nil || got.Status == "exited", "it is %+v", got))
+}
+
+func (r *Rows) spawn(ctx context.Context) {
+	command, err := r.computer.Exec.Spawn(ctx, "read line; stty size; exit 7", miosa.SpawnOptions{Rows: 30, Cols: 90})
+	if err != nil {
+		r.note("further", "Computer.Exec.Spawn", err)
+		return
+	}
+	output := make(chan string, 1)
+	go func() {
+		text, _ := io.ReadAll(command.Stdout)
+		output <- string(text)
+	}()
+	_, err = io.WriteString(command.Stdin, "go\n")
+	code, waited := command.Wait()
+	r.note("further", "Computer.Exec.Spawn", err, waited, expect(code == 7, "it ended with %d", code))
+	select {
+	case text := <-output:
+		r.note("further", "Cmd.Stdout", expect(strings.Contains(text, "30 90"), "it printed %q", text))
+	case <-time.After(patience):
+		r.note("further", "Cmd.Stdout", fmt.Errorf("it has no end"))
+	}
 }
 
 func (r *Rows) network(ctx context.Context) {
