@@ -44,7 +44,7 @@ test-browser: setup sdk-typescript ## the TypeScript tail in a real browser (nee
 
 .PHONY: test-go
 test-go: setup sdk-go ## the Go SDK's own tests, the last of them against the real system
-	for module in $(GO_MODULES); do (cd $$module && go test -race ./...) || exit 1; done
+	for module in $(GO_MODULES); do (cd $$module && go test -race -count=1 ./...) || exit 1; done
 	cd sdks/go/systemtest && OPENMIOSA_COMMAND=$(COMMAND) go test -count=1 ./...
 
 # The published Go client cannot be had from where modules come from, so whoever has a checkout of its repository names it.
