@@ -164,7 +164,7 @@ def test_network_tables_fit(cli, server):
 def test_the_tail_prints_the_documented_line_at_once_and_ends_on_a_signal(cli, server, event_frame):
     server.answers("GET", "/egress/audit", {"events": [{"id": "evt_1", "action": "allow"}]})
     swapped = {"request_transforms": {"secrets": {"swapped": ["openai_key"]}}}
-    server.streams("GET", f"/sandboxes/{RUNNING['id']}/events", event_frame(2, **swapped), threading.Event())
+    server.streams("GET", f"/sandboxes/{RUNNING['id']}/audit/stream", event_frame(2, **swapped), threading.Event())
     running = subprocess.Popen([*COMMAND, "audit", "tail", "agent"], stdout=subprocess.PIPE, text=True, env=cli.env)
     with running:
         assert running.stdout.readline() == "[audit] allow api.openai.com HTTP 200 secrets=openai_key\n"

@@ -12,6 +12,9 @@ from .options import DEFAULTS, Common, UsageError
 
 app = App(name="keys", help="Manage keys of this API.")
 
+# What a key can be allowed; one that has it all is said so rather than listed.
+ALL = {"audit:read", *(f"{noun}:{right}" for noun in ("sandboxes", "secrets", "network", "keys") for right in ("read", "write"))}
+
 Key = Annotated[str, Parameter(completer=complete.keys, help="id of a key")]
 Scopes = Annotated[list[str] | None, Parameter(name="--scope", negative=(), help="such as sandboxes:read (repeat)")]
 Expires = Annotated[str | None, Parameter(help="when it ends (RFC 3339)")]
@@ -39,7 +42,7 @@ def list_keys(*, common: Common = DEFAULTS) -> None:
     """List keys, without what opens anything."""
     with client(common) as api:
         found = api.api_keys.list().all()
-    cells = [(one.id, one.name, one.prefix, one.scopes, output.ago(one.last_used_at), one.expires_at) for one in found]
+    cells = [(one.id, one.name, one.prefix, _scopes(one), output.ago(one.last_used_at), one.expires_at) for one in found]
     output.rows(found, cells, ("id", "name", "starts", "scopes", "used", "expires"), common)
 
 
@@ -129,6 +132,10 @@ def rm_preset(name: str, /, *, common: Common = DEFAULTS) -> None:
     with client(common) as api:
         api.api_keys.delete_preset(name)
     output.done({"deleted": name}, f"{name} is forgotten.", common)
+
+
+def _scopes(key: ApiKey) -> str:
+    return "all" if set(key.scopes) >= ALL else ", ".join(key.scopes)
 
 
 def _hand_over(made: ApiKey, common: Common) -> None:

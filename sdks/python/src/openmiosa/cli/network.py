@@ -157,7 +157,7 @@ def policies(sandbox: Sandbox = None, *, common: Common = DEFAULTS) -> None:
     """List policies, of a sandbox or of the tenant."""
     with client(common) as api:
         found = _network(api, sandbox, sandbox is None).policies()
-    cells = [(one.id, one.name, one.mode, len(one.allow_rules), len(one.deny_rules), one.resource_id or "all sandboxes") for one in found]
+    cells = [(one.id, one.name, one.mode, len(one.allow_rules), len(one.deny_rules), "it" if one.resource_id else "all") for one in found]
     output.rows(found, cells, ("id", "name", "mode", "allow", "deny", "for"), common, empty="No policy.")
 
 

@@ -104,6 +104,9 @@ def run(
 
     The folder's files are in /workspace, without what git ignores and what looks like credentials. Secrets are placeholders
     inside and go out only to their hosts. At the end the sandbox is gone; changed files come back with --sync-back alone.
+
+    Ctrl-C goes to the command; a second one within two seconds ends everything, with 130. A command that a signal ended gives
+    128 and the signal's number. Where no server is known, one is started for the run if openmiosa-server is installed.
     """
     from . import given
 

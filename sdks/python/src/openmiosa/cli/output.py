@@ -114,11 +114,12 @@ def table(cells: Iterable[Sequence[object]], heads: Sequence[str], file: TextIO 
     from rich.text import Text
 
     drawing = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    texts = [[Text(cell(value)) for value in line] for line in cells]
     for head in heads:
-        # A name that does not fit goes on in the next line: half an id is no id.
-        drawing.add_column(Text(head), overflow="fold")
-    for line in cells:
-        drawing.add_row(*(Text(cell(value)) for value in line))
+        # A name that does not fit goes on in the next line: half an id is no id. An id itself is for copying, so others give way.
+        drawing.add_column(Text(head), overflow="fold", no_wrap=head == "id")
+    for line in texts:
+        drawing.add_row(*line)
     console = Console(file=file or sys.stdout, highlight=False)
     with console.capture() as drawn:
         console.print(drawing)

@@ -162,8 +162,12 @@ def bindings(sandbox: Sandbox = None, *, common: Common = DEFAULTS) -> None:
     """List which secrets are exposed where."""
     with client(common) as api:
         found = _secrets(api, sandbox).bindings()
-    cells = [(one.secret_name or one.secret_id, one.expose_as_env, one.resource_id, one.inherited, one.id) for one in found]
-    output.rows(found, cells, ("secret", "variable", "sandbox", "inherited", "id"), common, empty="No secret is exposed anywhere.")
+    where = () if sandbox else ("sandbox",)
+    cells = [
+        (one.secret_name or one.secret_id, one.expose_as_env, *((one.resource_id,) if where else ()), one.inherited, one.id)
+        for one in found
+    ]
+    output.rows(found, cells, ("secret", "variable", *where, "inherited", "id"), common, empty="No secret is exposed there.")
 
 
 @app.command
