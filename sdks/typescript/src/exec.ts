@@ -72,7 +72,8 @@ export class Processes {
 
   /** Start a command and return at once. */
   async start(command: Command, options: ProcessOptions = {}): Promise<Process> {
-    const ask = { json: bodyOf(command, options), signal: options.signal };
+    // A failure of the server may come after the start; a second start would be a second process.
+    const ask = { json: bodyOf(command, options), afterFailure: false, signal: options.signal };
     return Process.decode(one(await this.#transport.request("POST", this.#path(), ask)));
   }
 

@@ -82,15 +82,16 @@ export class ApiKeys {
     return ApiKey.decode(one(await this.#transport.request("PATCH", path("api-keys", keyId), ask)));
   }
 
-  /** Replace a key's token; the old one opens nothing any more. */
-  async rotate(keyId: string, options: CallOptions = {}): Promise<ApiKey> {
-    const ask = { json: {}, signal: options.signal };
+  /** Give it a new token, which is in this reply and never again; the old one ends now, or after the overlap. */
+  async rotate(keyId: string, options: CallOptions & { readonly overlapSeconds?: number } = {}): Promise<ApiKey> {
+    const ask = { json: given(options), signal: options.signal };
     return ApiKey.decode(one(await this.#transport.request("POST", path("api-keys", keyId, "rotate"), ask)));
   }
 
-  /** End a key; when this returns, it opens nothing any more. */
-  async delete(keyId: string, options: CallOptions = {}): Promise<void> {
-    await this.#transport.request("DELETE", path("api-keys", keyId), { signal: options.signal });
+  /** End a key and those that were made with it, unless `keepChildren`; when this returns, they open nothing any more. */
+  async delete(keyId: string, options: CallOptions & { readonly keepChildren?: boolean } = {}): Promise<void> {
+    const ask = { query: { keep_children: options.keepChildren || undefined }, signal: options.signal };
+    await this.#transport.request("DELETE", path("api-keys", keyId), ask);
   }
 
   /** What was done to a key and with it. */

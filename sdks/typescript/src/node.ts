@@ -2,7 +2,7 @@
 
 import { createReadStream, createWriteStream } from "node:fs";
 import { open, readdir, rename, rm, stat } from "node:fs/promises";
-import { basename, dirname, join, posix, relative, sep } from "node:path";
+import { basename, dirname, join, posix, sep } from "node:path";
 import { Writable } from "node:stream";
 
 import type { Audit, EventFilters } from "./audit.js";
@@ -17,14 +17,17 @@ export async function upload(
   remote: string,
   options: UploadOptions = {},
 ): Promise<void> {
-  const files = await filesUnder(local);
+  const { folders, files } = await inside(local);
+  for (const folder of folders) await sandbox.files.mkdir(posix.join(remote, folder), { signal: options.signal });
   const total = files.reduce((sum, file) => sum + file.size, 0);
   let before = 0;
   for (const file of files) {
     const target = file.relative ? posix.join(remote, file.relative) : remote;
     const mode = options.mode ?? (file.mode & 0o777).toString(8).padStart(3, "0");
     const onProgress = (now: Progress): void => options.onProgress?.({ loaded: before + now.loaded, total });
-    await sandbox.files.upload(createReadStream(file.path), target, { mode, onProgress, signal: options.signal });
+    // Opened anew for each attempt, so that a failure that passes is outlived.
+    const open = () => createReadStream(file.path);
+    await sandbox.files.upload(open, target, { mode, onProgress, signal: options.signal });
     before += file.size;
   }
 }
@@ -80,22 +83,23 @@ interface LocalFile {
   readonly mode: number;
 }
 
-async function filesUnder(local: string): Promise<LocalFile[]> {
+/** What is to be sent of a path: itself, or the folders and regular files beneath it. */
+async function inside(
+  local: string,
+): Promise<{ readonly folders: readonly string[]; readonly files: readonly LocalFile[] }> {
   const about = await stat(local);
-  if (!about.isDirectory()) return [{ path: local, relative: "", size: about.size, mode: about.mode }];
-  const names = (await readdir(local, { recursive: true })).sort();
-  const found = await Promise.all(
-    names.map(async (name) => {
-      const path = join(local, name);
-      const { size, mode, ...kind } = await stat(path).then((one) => ({
-        size: one.size,
-        mode: one.mode,
-        file: one.isFile(),
-      }));
-      return { file: kind.file, path, relative: relative(local, path).split(sep).join("/"), size, mode };
-    }),
-  );
-  return found.filter((one) => one.file);
+  if (!about.isDirectory())
+    return { folders: [], files: [{ path: local, relative: "", size: about.size, mode: about.mode }] };
+  const folders = ["."];
+  const files: LocalFile[] = [];
+  for (const name of (await readdir(local, { recursive: true })).sort()) {
+    const path = join(local, name);
+    const one = await stat(path);
+    const below = name.split(sep).join("/");
+    if (one.isDirectory()) folders.push(below);
+    else if (one.isFile()) files.push({ path, relative: below, size: one.size, mode: one.mode });
+  }
+  return { folders, files };
 }
 
 async function synced(path: string): Promise<void> {

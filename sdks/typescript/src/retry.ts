@@ -5,18 +5,22 @@ import { APIError, type MiosaError, TransportError, UnexpectedReplyError } from 
 /** The waits in milliseconds; an object, so that tests need not wait as long. */
 export const pace = { first: 200, longest: 30_000 };
 
-/**
- * Milliseconds to wait before attempt number `attempt + 1`, or undefined when the error is final.
- *
- * `repeatable` says that a second arrival has no second effect: the method is safe or idempotent, or carries an Idempotency-Key.
- */
+/** Whether a second arrival does harm. */
+export interface Repeats {
+  /** It has no second effect: the method is safe, or the server remembers its answer by the Idempotency-Key. */
+  readonly repeatable: boolean;
+  /** Failures of its own (5xx) the server does not remember; this says that doing it once more is right then. */
+  readonly afterFailure: boolean;
+}
+
+/** Milliseconds to wait before attempt number `attempt + 1`, or undefined when the error is final. */
 export function waitBefore(
   attempt: number,
   maxRetries: number,
   error: MiosaError,
-  repeatable: boolean,
+  repeats: Repeats,
 ): number | undefined {
-  if (attempt > maxRetries || !worthIt(error, repeatable)) return undefined;
+  if (attempt > maxRetries || !worthIt(error, repeats)) return undefined;
   if (error instanceof APIError && error.retryAfter !== undefined)
     return Math.min(error.retryAfter * 1000, pace.longest);
   return jittered(Math.min(pace.first * 2 ** (attempt - 1), pace.longest));
@@ -27,10 +31,10 @@ export function jittered(milliseconds: number): number {
   return (0.5 + Math.random() / 2) * milliseconds;
 }
 
-function worthIt(error: MiosaError, repeatable: boolean): boolean {
+function worthIt(error: MiosaError, { repeatable, afterFailure }: Repeats): boolean {
   if (error instanceof APIError) {
     // Before it starts anything the server answers 409 or 429; a 5xx may come after.
-    return error.retry && (repeatable || error.status === 409 || error.status === 429);
+    return error.retry && ((repeatable && afterFailure) || error.status === 409 || error.status === 429);
   }
   if (error instanceof UnexpectedReplyError) return false;
   return error instanceof TransportError && (repeatable || !error.sent);

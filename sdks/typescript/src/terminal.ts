@@ -46,6 +46,8 @@ export async function openTerminal(
 export class Terminal implements AsyncIterable<TerminalOutput> {
   /** Set once the command has ended. */
   exitCode: number | undefined;
+  /** How many bytes of its output came faster than they were read, and could not be kept by the server. */
+  lost = 0;
   /** Whether the connection came about. @internal */
   readonly opened: Promise<boolean>;
   readonly #socket: WebSocketLike;
@@ -141,6 +143,7 @@ export class Terminal implements AsyncIterable<TerminalOutput> {
     if (typeof data === "string") {
       const said = objectOf(data);
       if (said.type === "exit") this.exitCode = Number(said.exit_code ?? 0);
+      else if (said.type === "gap") this.lost += Number(said.to ?? 0) - Number(said.from ?? 0);
     } else {
       const bytes = new Uint8Array(data as ArrayBuffer);
       const stream = !this.#tty && bytes[0] === 2 ? "stderr" : "stdout";

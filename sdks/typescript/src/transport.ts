@@ -66,6 +66,8 @@ export interface Ask extends CallOptions {
   readonly accept?: string;
   /** False for what is sent again only if nothing can have happened. */
   readonly repeatable?: boolean;
+  /** False for what may have happened when the server fails at it; answers that were lost it remembers. */
+  readonly afterFailure?: boolean;
 }
 
 /** An answer whose body is read as it comes. */
@@ -145,7 +147,7 @@ export class Transport {
   async #attempts<T>(method: string, ask: Ask, attempt: (headers: Record<string, string>) => Promise<T>): Promise<T> {
     const contentType = ask.body?.contentType ?? (ask.json === undefined ? undefined : "application/json");
     const headers = wire.headers(this.#apiKey, method, ask.accept ?? "application/json", contentType);
-    const repeatable = (ask.repeatable ?? true) && !ask.body?.once;
+    const repeats = { repeatable: ask.repeatable ?? true, afterFailure: ask.afterFailure ?? true };
     const maxRetries = ask.body?.once ? 0 : this.maxRetries;
     for (let number = 1; ; number++) {
       try {
@@ -154,7 +156,7 @@ export class Transport {
         if (!(error instanceof MiosaError)) throw error;
         // An earlier attempt has done it, and its answer was lost.
         if (method === "DELETE" && number > 1 && error instanceof NotFoundError) return undefined as T;
-        const wait = waitBefore(number, maxRetries, error, repeatable);
+        const wait = waitBefore(number, maxRetries, error, repeats);
         if (wait === undefined) throw error;
         await sleep(wait, ask.signal);
       }

@@ -4,21 +4,34 @@ import { type OnProgress, streamOf } from "./download.js";
 import { inNode } from "./settings.js";
 import type { Body } from "./transport.js";
 
-/** What can be sent as the content of a file. Text is sent as UTF-8. */
-export type Content = string | Uint8Array | ArrayBuffer | Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
+/**
+ * What can be sent as the content of a file. Text is sent as UTF-8. A stream is read once, so it is not sent again after a failure;
+ * a function that opens one is called for each attempt.
+ */
+export type Content =
+  | string
+  | Uint8Array
+  | ArrayBuffer
+  | Blob
+  | ReadableStream<Uint8Array>
+  | AsyncIterable<Uint8Array>
+  | (() => AsyncIterable<Uint8Array>);
 
 const SLICE = 64 * 1024;
 const CONTENT_TYPE = "application/octet-stream";
 
-/** The request body for a content. What can be read again is sent again after a failure; a stream is not. */
+/** The request body for a content, made anew for each attempt. */
 export async function bodyOf(content: Content, onProgress?: OnProgress): Promise<Body> {
   const kept = await keptOf(content);
-  const stream = (source: AsyncIterable<Uint8Array>): BodyInit =>
-    streamOf(counted(source, body, onProgress, kept?.size));
+  const source = (): AsyncIterable<Uint8Array> => {
+    if (kept) return slices(kept);
+    return typeof content === "function" ? content() : (content as AsyncIterable<Uint8Array>);
+  };
   // Over HTTP/1.1 a browser sends no streams, so there it goes in one piece.
   const whole = kept && !(inNode && onProgress);
-  const open = (): BodyInit => (whole ? kept : stream(kept ? slices(kept) : (content as AsyncIterable<Uint8Array>)));
-  const body: Body = { once: !kept, contentType: CONTENT_TYPE, open, ...(kept ? { size: kept.size } : {}) };
+  const open = (): BodyInit => (whole ? kept : streamOf(counted(source(), body, onProgress, kept?.size)));
+  const once = !kept && typeof content !== "function";
+  const body: Body = { once, contentType: CONTENT_TYPE, open, ...(kept ? { size: kept.size } : {}) };
   return body;
 }
 
@@ -29,7 +42,8 @@ async function keptOf(content: Content): Promise<Blob | undefined> {
   if (content instanceof Uint8Array) return new Blob([content as Uint8Array<ArrayBuffer>]);
   if (inNode) return undefined;
   const parts: BlobPart[] = [];
-  for await (const chunk of content) parts.push(chunk as Uint8Array<ArrayBuffer>);
+  for await (const chunk of typeof content === "function" ? content() : content)
+    parts.push(chunk as Uint8Array<ArrayBuffer>);
   return new Blob(parts);
 }
 

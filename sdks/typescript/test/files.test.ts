@@ -60,6 +60,12 @@ describe("an upload", () => {
     expect(sent(server).map((one) => one.body.length)).toEqual([300_000, 300_000]);
   });
 
+  test("of a function that opens a stream is sent again as well", async ({ server, sandbox }) => {
+    server.on("PUT", CONTENT, BUSY, { body: { data: {} } });
+    await sandbox.files.upload(() => pieces(), "/x");
+    expect(sent(server).map((one) => one.body.toString())).toEqual(["one two", "one two"]);
+  });
+
   test("of a stream, which can be read once, is not", async ({ server, sandbox }) => {
     server.on("PUT", CONTENT, BUSY);
     await expect(sandbox.files.upload(pieces(), "/x")).rejects.toThrow("later");
@@ -75,8 +81,10 @@ describe("an upload", () => {
     await expect(sandbox.files.upload(broken(), "/x")).rejects.toThrow(new RangeError("the disk is gone"));
   });
 
-  test("of a folder keeps names and modes", async ({ server, sandbox }) => {
+  test("of a folder keeps names, modes and empty folders", async ({ server, sandbox }) => {
     server.answers("PUT", CONTENT, { data: {} });
+    server.answers("POST", "/sandboxes/sbx_1/fs/mkdir", { data: {} }, 201);
+    await mkdir(join(folder, "empty"));
     await mkdir(join(folder, "deep"));
     await writeFile(join(folder, "deep", "run.sh"), "#!/bin/sh\n");
     await chmod(join(folder, "deep", "run.sh"), 0o755);
@@ -89,6 +97,8 @@ describe("an upload", () => {
       { path: "/workspace/in/deep/run.sh", mode: "755" },
     ]);
     expect(told.at(-1)).toEqual({ loaded: 11, total: 11 });
+    const made = server.requests("POST", "/sandboxes/sbx_1/fs/mkdir").map((one) => one.json);
+    expect(made).toContainEqual({ path: "/workspace/in/empty", parents: true });
   });
 });
 

@@ -40,6 +40,7 @@ class Shell {
       socket.on("message", (data: Buffer, isBinary) => {
         const typed = data.toString();
         if (!isBinary) this.said.push(JSON.parse(typed));
+        else if (typed === "lose") socket.send(JSON.stringify({ type: "gap", from: 10, to: 25 }));
         else if (typed === "vanish") socket.close(1011, "out of memory");
         else if (typed.startsWith("exit "))
           socket.send(JSON.stringify({ type: "exit", exit_code: Number(typed.slice(5)) }));
@@ -111,6 +112,14 @@ describe("a terminal", () => {
       { type: "stdin_close" },
     ];
     expect(far.said).toEqual([size, signal, end]);
+  });
+
+  test("counts what was lost", async ({ box }) => {
+    await using terminal = await box.shell();
+    terminal.send("lose");
+    terminal.send("exit 0");
+    await terminal.wait();
+    expect(terminal.lost).toBe(15);
   });
 
   test("has command and surroundings in its query, and the key nowhere near it", async ({ box, far }) => {

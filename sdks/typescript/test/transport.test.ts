@@ -138,6 +138,22 @@ describe("retries", () => {
     expect(server.requests("POST", "/sandboxes/sbx_1/exec/stream")).toHaveLength(1);
   });
 
+  test("a process that may have started when the server failed is not started again", async ({ server, sandbox }) => {
+    server.on("POST", "/sandboxes/sbx_1/processes", BUSY);
+    await expect(sandbox.processes.start("serve")).rejects.toThrow("later");
+    expect(server.requests("POST", "/sandboxes/sbx_1/processes")).toHaveLength(1);
+  });
+
+  test("a process whose start was answered and not heard is asked for under the same key", async ({
+    server,
+    sandbox,
+  }) => {
+    server.on("POST", "/sandboxes/sbx_1/processes", { drop: true }, { status: 201, body: { pid: "5" } });
+    expect((await sandbox.processes.start("serve")).pid).toBe(5);
+    const keys = server.requests("POST", "/sandboxes/sbx_1/processes").map((one) => one.headers["idempotency-key"]);
+    expect(keys).toEqual([keys[0], keys[0]]);
+  });
+
   test("a command refused before it started is repeated", async ({ server, sandbox }) => {
     const starting = { status: 409, body: { error: { code: "SANDBOX_STARTING", message: "soon", retry: true } } };
     server.on("POST", "/sandboxes/sbx_1/exec", starting, { body: { data: { exit_code: 0 } } });
