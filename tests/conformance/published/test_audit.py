@@ -58,6 +58,14 @@ def test_the_tail_of_a_sandbox_gives_events_as_plain_dictionaries(own: Any):
     assert (event["resource_id"], event["request_transforms"]["secrets"]["swapped"]) == (own.id, [])
 
 
+@method(24, "sandbox.audit.tail(types=)")
+def test_the_tail_of_a_sandbox_gives_calls_alone_when_asked_to(own: Any):
+    tail = Follower(lambda: own.audit.tail(types="audit"), lambda events: len(events) >= 2)
+    while not tail.done:
+        own.exec(ISSUES)
+    assert {event["host"] for event in tail.result()} == {GITHUB}
+
+
 @method(24, "sandbox.events.stream")
 def test_the_events_of_a_sandbox_carry_type_text_and_id(own: Any):
     event = tailed(own, own.events.stream, lambda event: event["type"] == "audit")
