@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -42,8 +43,8 @@ def _restored(place: Place, session: Session) -> None:
     above = Path(tempfile.mkdtemp(prefix="openmiosa-restored-"))
     above.chmod(0o711)
     state = above / "state"
-    shutil.copytree(session.folder / "data-backup", state)
-    shutil.copy2(session.folder / "keys-backup/kek", state)
+    subprocess.run(["cp", "-a", str(session.folder / "data-backup"), str(state)], check=True)
+    subprocess.run(["cp", "-a", str(session.folder / "keys-backup/kek"), str(state)], check=True)
     authority = place.world.folder / "authority.pem"
     try:
         with (
