@@ -1,9 +1,12 @@
 """Idempotency-Key: a repeat gets the first answer, and the deed is done once."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from openmiosa_server.db import now
 from openmiosa_server.db.tables import idempotency, sandboxes
 from sqlalchemy import select, update
 
@@ -80,3 +83,46 @@ async def test_a_remembered_answer_is_not_readable_in_the_database(api: Api, tmp
     async with api.system.database.read() as tx:
         (kept,) = (await tx.execute(select(idempotency.c.body))).scalars()
     assert b"openai_key" not in kept
+
+
+MUTATIONS = (
+    (
+        "POST",
+        "/egress/secrets",
+        {"name": "s", "value": "v" * 24, "allowed_hosts": ["api.example.com"], "scope": "tenant"},
+        "/egress/secrets",
+    ),
+    ("POST", "/egress/allowlist", {"host": "api.example.com"}, "/egress/allowlist"),
+    ("POST", "/egress/policies", {"name": "p"}, "/egress/policies"),
+    ("POST", "/api-keys/presets", {"name": "p", "scopes": ["audit:read"]}, "/api-keys/presets"),
+)
+
+
+@pytest.mark.parametrize(("method", "path", "body", "listed"), MUTATIONS, ids=[path for _, path, _, _ in MUTATIONS])
+async def test_a_repeat_of_any_change_does_nothing(api: Api, method: str, path: str, body: dict[str, Any], listed: str) -> None:
+    headers = {"Idempotency-Key": f"once-{path}"}
+    first = await api.client.request(method, path, json=body, headers=headers)
+    after = (await api.client.get(listed)).text
+    again = await api.client.request(method, path, json=body, headers=headers)
+    assert (first.status_code, again.headers["Idempotency-Replayed"]) == (201, "true"), first.text
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+    assert (await api.client.get(listed)).text == after
+
+
+@pytest.mark.parametrize(("method", "path", "body", "listed"), MUTATIONS[:2], ids=["secret", "rule"])
+async def test_an_equal_repeat_without_a_key_is_tolerated(api: Api, method: str, path: str, body: dict[str, Any], listed: str) -> None:
+    first, again = [await api.client.request(method, path, json=body) for _ in range(2)]
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json()["data"]["id"] == again.json()["data"]["id"]
+
+
+@pytest.mark.parametrize(("hours", "status"), [(23, 422), (25, 201)])
+async def test_an_answer_is_remembered_for_a_day(api: Api, hours: int, status: int) -> None:
+    headers = {"Idempotency-Key": "yesterday"}
+    body = {"host": "api.example.com"}
+    assert (await api.client.post("/egress/allowlist", json=body, headers=headers)).status_code == 201
+    async with api.system.database.begin() as tx:
+        await tx.execute(update(idempotency).values(created_at=now() - timedelta(hours=hours)))
+    # Within the day the key belongs to that request; after it, to whichever comes next.
+    other = await api.client.post("/egress/allowlist", json={"host": "other.example.com"}, headers=headers)
+    assert other.status_code == status

@@ -128,3 +128,22 @@ def test_sharing_a_preview_is_refused_with_what_to_do(box: Box):
     answers.append(box.client.delete(box.at(f"/previews/{opened['id']}/share")))
     assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(501, "NOT_SUPPORTED")}
     assert all("ssh -L" in answer.json()["message"] for answer in answers)
+
+
+def test_a_command_that_is_asked_for_twice_under_one_key_runs_once(box: Box):
+    first, again = [
+        box.post("/exec", json={"command": "echo ran >> log; date +%N"}, headers={"Idempotency-Key": "run-1"}) for _ in range(2)
+    ]
+    assert again.content == first.content
+    assert box.run("cat log")["stdout"] == "ran\n"
+
+
+def test_a_key_of_one_user_forks_into_no_other_workspace(make: Any):
+    box = make(external_user_id="u1", external_workspace_id="w1")
+    key = box.client.post("/api-keys", json={"name": "u1", "external_user_id": "u1"}).json()["data"]
+    kept = box.post("/snapshots").json()["data"]
+    headers = {"Authorization": f"Bearer {key['token']}"}
+    fork = box.post("/fork", json={"external_workspace_id": "w2"}, headers=headers)
+    made = box.client.post("/sandboxes", json={"snapshot_id": kept["id"], "workspace_id": "w2"}, headers=headers)
+    assert [(answer.status_code, answer.json()["code"]) for answer in (fork, made)] == [(403, "FORBIDDEN")] * 2
+    box.client.delete(f"/api-keys/{key['id']}")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -20,7 +21,8 @@ from .operation import HINT, EventStream
 from .padded import Padded
 
 MUTATIONS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_SHOWN_ONCE = ("/api-keys", "/tokens/", "/sse/ticket", "/auth/sse-ticket")  # their answers hold a key; they are never stored
+# Answers of these hold a key or a ticket; they are never stored.
+_SHOWN_ONCE = re.compile(r"/(api-keys(/scoped|/[^/]+/rotate)?|tokens/scoped|sse/ticket|auth/sse-ticket)\Z")
 _LARGE = 2**27  # the route's own limit is lower; this only bounds what is read for the fingerprint
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -93,7 +95,7 @@ async def _once(request: Request, handle: Handler) -> Response:
         if _worth_repeating(response) or isinstance(response, StreamingResponse) or not hasattr(response, "body"):
             await replay.forget(tenant, key)
             return response
-        hidden = any(part in request.url.path for part in _SHOWN_ONCE) and response.status_code < 300 and response.status_code != 204
+        hidden = request.method == "POST" and _SHOWN_ONCE.search(request.url.path) is not None and response.status_code < 300
         await replay.finish(tenant, key, response.status_code, None if hidden else bytes(response.body), asker)
         return response
     except BaseException:
