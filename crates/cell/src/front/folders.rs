@@ -50,6 +50,14 @@ pub struct Entered {
     full: bool,
 }
 
+/// What comes after the lines of a batch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Watch,
+    LookAgain,
+    End,
+}
+
 struct Left {
     cookie: u32,
     path: String,
@@ -65,18 +73,17 @@ pub struct Folders {
     paths: HashMap<i32, String>,
     left: Option<Left>,
     new: Vec<String>,
-    again: bool,
+    next: Next,
     /// What was reported when its folder was entered, so that the kernel's own word about it is not said twice.
     reported: HashSet<String>,
     full: bool,
-    ended: bool,
 }
 
 impl Folders {
     /// None yet.
     pub fn new(kernel: Arc<OwnedFd>, top: String, only: Option<String>, recursive: bool) -> Self {
         let (paths, new, reported) = (HashMap::new(), Vec::new(), HashSet::new());
-        Self { kernel, top, only, recursive, paths, left: None, new, again: false, reported, full: false, ended: false }
+        Self { kernel, top, only, recursive, paths, left: None, new, next: Next::Watch, reported, full: false }
     }
 
     /// Watches the uppermost folder and, when asked for, all below it; blocks.
@@ -95,7 +102,7 @@ impl Folders {
 
     /// Whether what was watched is gone.
     pub fn ended(&self) -> bool {
-        self.ended
+        self.next == Next::End
     }
 
     /// Whether half of a rename waits for the other.
@@ -116,12 +123,13 @@ impl Folders {
     /// The other half of a rename did not come: what left is gone from here.
     pub fn settle(&mut self) -> Vec<Value> {
         self.reported.clear();
-        self.left.take().map(|left| self.gone(left)).into_iter().flatten().collect()
+        self.left.take().and_then(|left| self.gone(&left)).into_iter().collect()
     }
 
     /// The work of entering new folders, if there is any.
-    pub fn to_enter(&mut self) -> Option<Entering> {
-        if std::mem::take(&mut self.again) {
+    pub fn take_new(&mut self) -> Option<Entering> {
+        if self.next == Next::LookAgain {
+            self.next = Next::Watch;
             self.new.clear();
             return Some(self.entering(vec![self.top.clone()], false));
         }
@@ -159,7 +167,9 @@ impl Folders {
             let mut said = line("overflow", &self.top, true);
             said["message"] = "changes came faster than they were read and some are lost; list the folder again".into();
             lines.push(said);
-            self.again = self.recursive;
+            if self.recursive {
+                self.next = Next::LookAgain;
+            }
             return;
         }
         if entry.is(ReadFlags::IGNORED) {
@@ -168,18 +178,18 @@ impl Folders {
         }
         // What left without coming back is gone before anything else is told: its folders are no longer here.
         let other_half = self.left.take_if(|left| entry.is(ReadFlags::MOVED_TO) && entry.cookie == left.cookie);
-        lines.extend(self.left.take().and_then(|left| self.gone(left)));
+        lines.extend(self.left.take().and_then(|left| self.gone(&left)));
         let Some(folder) = self.paths.get(&entry.watch).cloned() else { return };
         let Some(name) = &entry.name else {
             if entry.is(ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF) {
-                self.ended = true;
+                self.next = Next::End;
                 lines.push(line("deleted", &self.top, true));
             }
             return;
         };
         let path = format!("{}/{name}", folder.trim_end_matches('/'));
         match other_half {
-            Some(left) => lines.extend(self.renamed(&left, path, name)),
+            Some(left) => lines.extend(self.renamed(&left, &path, name)),
             None => self.named(entry, path, name, lines),
         }
     }
@@ -211,9 +221,9 @@ impl Folders {
         lines.push(line(event, &path, is_dir));
     }
 
-    fn renamed(&mut self, left: &Left, path: String, name: &str) -> Option<Value> {
+    fn renamed(&mut self, left: &Left, path: &str, name: &str) -> Option<Value> {
         if left.is_dir {
-            self.move_below(&left.path, &path);
+            self.move_below(&left.path, path);
         }
         let old_name = left.path.rsplit('/').next().unwrap_or_default();
         if self.other(name) {
@@ -221,14 +231,14 @@ impl Folders {
         }
         // A file that is uploaded is written beside its place first.
         if is_part(old_name) || self.other(old_name) {
-            return Some(line("created", &path, left.is_dir));
+            return Some(line("created", path, left.is_dir));
         }
-        let mut said = line("renamed", &path, left.is_dir);
+        let mut said = line("renamed", path, left.is_dir);
         said["old_path"] = left.path.clone().into();
         Some(said)
     }
 
-    fn gone(&mut self, left: Left) -> Option<Value> {
+    fn gone(&mut self, left: &Left) -> Option<Value> {
         let name = left.path.rsplit('/').next().unwrap_or_default();
         if self.other(name) || is_part(name) {
             return None;

@@ -114,7 +114,7 @@ impl Watcher {
 
     /// What happened; nothing when half a rename waits and its other half does not come.
     async fn next(&self) -> io::Result<Option<Vec<Seen>>> {
-        let reading = self.ready.async_io(Interest::READABLE, |kernel| read(kernel));
+        let reading = self.ready.async_io(Interest::READABLE, read);
         if self.folders.waits() {
             return timeout(SECOND_HALF, reading).await.map_or(Ok(None), |seen| seen.map(Some));
         }
@@ -126,7 +126,7 @@ impl Watcher {
         if self.folders.ended() {
             return None;
         }
-        let Some(work) = self.folders.to_enter() else { return Some(Vec::new()) };
+        let Some(work) = self.folders.take_new() else { return Some(Vec::new()) };
         let entered = inside(&self.sandbox, move |root| Ok(work.enter(root))).await.ok()?;
         Some(self.folders.entered(entered))
     }
@@ -142,7 +142,7 @@ impl Watcher {
 }
 
 fn read(kernel: &OwnedFd) -> io::Result<Vec<Seen>> {
-    let mut buffer = [MaybeUninit::uninit(); BUFFER];
+    let mut buffer = vec![MaybeUninit::uninit(); BUFFER];
     let mut reader = inotify::Reader::new(kernel, &mut buffer);
     let mut seen = Vec::new();
     loop {
