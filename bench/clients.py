@@ -1,4 +1,4 @@
-"""Clients: what a person waits for before anything happens, beside an interpreter that does nothing.
+"""Clients: what a person waits for before anything happens, beside an interpreter that does nothing; and how much they write.
 
     python -m bench clients
 
@@ -11,6 +11,9 @@ import subprocess
 import sys
 import time
 from typing import Any
+
+from tools.docs import regions
+from tools.walkthrough.programs import PROGRAMS, ROOT
 
 from .figures import figure
 
@@ -39,6 +42,17 @@ def measure(scale: float) -> dict[str, Any]:
         median = statistics.median(took[name])
         figures[f"clients.{name}_ms"] = figure(median * 1000, f"ms, {what}", runs)
         figures[f"clients.{name}_ratio"] = figure(median / bare, f"times, {what} ÷ python -c pass", runs)
+    return figures | _lines()
+
+
+def _lines() -> dict[str, Any]:
+    """Lines of code of the seven steps and the rotation in each language: what the tutorial shows, blank lines and comments left out."""
+    figures = {}
+    for name, program in PROGRAMS.items():
+        steps = regions.of((ROOT / program.source).read_text())
+        written = [line.strip() for text in steps.values() for line in text.splitlines()]
+        count = sum(bool(line) and not line.startswith(("#", "//")) for line in written)
+        figures[f"clients.lines_{name}"] = figure(count, f"lines, the walkthrough's steps in {name}", len(steps))
     return figures
 
 
