@@ -12,8 +12,8 @@ import pytest
 from openmiosa_server.audit import Audit
 from openmiosa_server.bindings import Binder, Bindings
 from openmiosa_server.db import Database, new_id, now
-from openmiosa_server.db.tables import sandboxes, tenants
-from openmiosa_server.identity import SCOPES, Identity, Principal
+from openmiosa_server.db.tables import api_keys, sandboxes, tenants
+from openmiosa_server.identity import SCOPES, Identity, Principal, rows, tokens
 from openmiosa_server.link import EgressClient, LinkServer, Publisher, authority
 from openmiosa_server.network import Network
 from openmiosa_server.vault import Envelopes, SecretValue, SetSecret, Vault
@@ -93,7 +93,10 @@ class Core:
             tenant_id = new_id("ten")
             async with self.database.begin() as tx:
                 await tx.execute(insert(tenants).values(id=tenant_id, name="t", created_at=now()))
-        return Principal(tenant_id, new_id("key"), "test", frozenset(scopes or SCOPES), external_user_id)
+        key = rows.row(tenant_id, "test", scopes or SCOPES, tokens.mint(), external_user_id=external_user_id)
+        async with self.database.begin() as tx:
+            await tx.execute(insert(api_keys).values(**key))
+        return Principal(tenant_id, key["id"], "test", frozenset(scopes or SCOPES), external_user_id)
 
     async def sandbox(self, principal: Principal, name: str | None = None, **columns: Any) -> str:
         """A running sandbox's rows, made as the sandbox service makes them."""

@@ -116,6 +116,7 @@ stream_tickets = Table(
     Column("hash", String(64), primary_key=True),  # SHA-256, hex
     Column("key_id", String(40), nullable=False),
     Column("expires_at", Time, nullable=False),
+    Column("credential", String(64)),  # the hash of the key's text that asked for it
 )
 
 sandboxes = Table(

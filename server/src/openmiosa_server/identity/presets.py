@@ -40,12 +40,12 @@ class Presets:
     async def save(
         self, principal: Principal, name: str, scopes: tuple[str, ...], description: str | None, *, request: RequestInfo | None = None
     ) -> Preset:
-        """Make one, or replace it."""
+        """Make one, or replace it; with scopes that the caller has, or it would choose what a stronger key gives by that name."""
         await self._authorize(principal, "save", name, request)
         if not 1 <= len(name) <= 64 or not name.isprintable() or "/" in name:
             raise Invalid("the name of a preset has 1 to 64 printable characters and no slash", code="BAD_NAME", details={"field": "name"})
         _not_builtin(name)
-        row = {"tenant_id": principal.tenant_id, "name": name, "scopes": list(rows.known(scopes)), "description": description}
+        row = {"tenant_id": principal.tenant_id, "name": name, "scopes": list(rows.granted(principal, scopes)), "description": description}
         async with self._database.begin() as tx:
             theirs = table.c.tenant_id == principal.tenant_id
             await tx.execute(delete(table).where(theirs, table.c.name == name))

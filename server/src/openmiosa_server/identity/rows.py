@@ -27,6 +27,36 @@ def granted(principal: Principal, scopes: tuple[str, ...] | None) -> tuple[str, 
     return wanted
 
 
+def require_no_stronger(principal: Principal, key: RowMapping) -> None:
+    """Whose text one gets, or whose limits one moves, may do nothing that one may not do oneself."""
+    if beyond := [scope for scope in key["scopes"] if scope not in principal.scopes]:
+        raise InsufficientScope(
+            "this key may do more than the one you ask with, so that one cannot rotate or change it; "
+            "ask with a key that has the scopes in details.missing too",
+            details={"missing": beyond},
+        )
+
+
+async def require_within(tx: AsyncConnection, principal: Principal, key: RowMapping, expires_at: datetime) -> None:
+    """A new end lies not beyond that of the key that asks, nor of the key that made this one."""
+    bounds = select(api_keys.c.expires_at).where(api_keys.c.id.in_([principal.key_id, key["parent_id"] or ""]))
+    if any(end is not None and expires_at > end for end in (await tx.execute(bounds)).scalars()):
+        raise Invalid(
+            "expires_at lies after the end of the key that you ask with, or of the key that made this one; "
+            "give an earlier time, or let that key live longer first",
+            code="BAD_EXPIRY",
+            details={"field": "expires_at"},
+        )
+
+
+async def living(tx: AsyncConnection, key_id: str) -> RowMapping | None:
+    """A key that is neither revoked nor over. It cannot be revoked by another transaction before the end of this one."""
+    query = select(api_keys).where(api_keys.c.id == key_id).with_for_update()
+    row = (await tx.execute(query)).mappings().one_or_none()
+    ended = row is None or row["revoked_at"] is not None or (row["expires_at"] is not None and row["expires_at"] <= now())
+    return None if ended else row
+
+
 def known(scopes: Iterable[str]) -> tuple[str, ...]:
     """Scopes that exist, each once."""
     wanted = tuple(dict.fromkeys(scopes))
@@ -91,6 +121,15 @@ async def family(tx: AsyncConnection, key_id: str) -> list[str]:
         newest = list((await tx.execute(children)).scalars())
         found += newest
     return found
+
+
+async def revoke(tx: AsyncConnection, key_ids: Iterable[str], *, with_children: bool) -> None:
+    """End keys. Again and again, since one may be made while its maker is not revoked yet; after that none is."""
+    ending, moment = list(key_ids), now()
+    while ending:
+        await tx.execute(update(api_keys).where(api_keys.c.id.in_(ending)).values(revoked_at=moment))
+        children = select(api_keys.c.id).where(api_keys.c.parent_id.in_(ending), api_keys.c.revoked_at.is_(None))
+        ending = list((await tx.execute(children)).scalars()) if with_children else []
 
 
 async def another_admin(tx: AsyncConnection, tenant_id: str, but: Iterable[str]) -> bool:

@@ -79,15 +79,18 @@ class Identity:
     async def authenticate_ticket(self, ticket: str, *, request: RequestInfo | None = None) -> Principal:
         """The maker of a stream ticket, which is used up by this."""
         async with self._database.begin() as tx:
-            row = await tickets.redeem(tx, ticket)
-        if row is None:
-            raise Unauthenticated("the ticket is unknown, used already or older than a minute; get another one with POST /sse/ticket")
-        return await self._admitted(row, row["hash"], request)
+            redeemed = await tickets.redeem(tx, ticket)
+        if redeemed is not None:
+            row, credential = redeemed
+            holder = await self._admitted(row, credential, request)
+            if await self.still_valid(holder):
+                return holder
+        raise Unauthenticated("the ticket is unknown, used already or older than a minute; get another one with POST /sse/ticket")
 
     async def issue_ticket(self, principal: Principal) -> str:
         """A ticket for one stream, for a minute, in the name of who asks."""
         async with self._database.begin() as tx:
-            return await tickets.issue(tx, principal.key_id)
+            return await tickets.issue(tx, principal)
 
     async def authorize(
         self,
@@ -196,6 +199,9 @@ class Identity:
         _check_expiry(change.expires_at)
         async with self._database.begin() as tx:
             row = await rows.find(tx, principal, key_id)
+            rows.require_no_stronger(principal, row)
+            if change.expires_at is not None:
+                await rows.require_within(tx, principal, row, change.expires_at)
             if values:
                 await tx.execute(update(api_keys).where(api_keys.c.id == row["id"]).values(**values))
             if change.expires_at is not None:
@@ -214,6 +220,7 @@ class Identity:
         token, moment = tokens.mint(), now()
         async with self._database.begin() as tx:
             row = await rows.find(tx, principal, key_id)
+            rows.require_no_stronger(principal, row)
             kept = row["hash"] if overlap_seconds else None
             until = moment + timedelta(seconds=overlap_seconds) if overlap_seconds else None
             values = {"prefix": token[: tokens.SHOWN], "hash": tokens.digest(token), "previous_hash": kept, "previous_until": until}
@@ -239,7 +246,7 @@ class Identity:
                     "or pass keep_children=true when another key was made with it",
                     code="LAST_ADMIN_KEY",
                 )
-            await tx.execute(update(api_keys).where(api_keys.c.id.in_(ending)).values(revoked_at=now()))
+            await rows.revoke(tx, ending, with_children=not keep_children)
             if keep_children:
                 await tx.execute(update(api_keys).where(api_keys.c.parent_id == key["id"]).values(parent_id=key["parent_id"]))
         self._wake()
@@ -305,7 +312,10 @@ class Identity:
             details = replace(details, ip_allowlist=addresses.networks(details.ip_allowlist) or None)
         token = tokens.mint()
         async with self._database.begin() as tx:
-            ends = (await tx.execute(select(api_keys.c.expires_at).where(api_keys.c.id == principal.key_id))).scalar_one_or_none()
+            maker = await rows.living(tx, principal.key_id)
+            if maker is None:
+                raise _unknown_key()
+            ends = maker["expires_at"]
             if ends is not None and (details.expires_at is None or details.expires_at > ends):
                 details = replace(details, expires_at=ends)
             made = rows.row(
