@@ -148,3 +148,14 @@ def processes_with(argument: str) -> list[int]:
             if path.read_bytes().split(b"\0")[:2] == [b"sleep", argument.encode()]:
                 found.append(int(path.parent.name))
     return found
+
+
+def test_a_link_that_somebody_left_leads_it_to_nothing(start: Callable[..., Running], tmp_path: Path) -> None:
+    kept = tmp_path / "installation"
+    (kept / "run").mkdir(parents=True)
+    (kept / "up.lock").touch()
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as theirs:
+        (kept / "up.json").write_text(json.dumps({"programs": {"server": {"pid": theirs.pid, "started": started(theirs.pid)}}}))
+        linking = f'ln -s {kept} "$TMPDIR/openmiosa-ephemeral-link" && exec "$@"'
+        assert start(command=["sh", "-c", linking, "sh", *COMMAND]).call("GET", "whoami").status_code == 200
+        assert ((kept / "run").is_dir(), theirs.poll()) == (True, None)

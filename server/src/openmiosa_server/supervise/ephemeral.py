@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -164,7 +165,16 @@ async def _sweep() -> None:
 
 
 def _earlier() -> list[Path]:
-    return list(Path(tempfile.gettempdir()).glob(PREFIX + "*"))
+    """Folders of ours. Anybody can put a link there that leads to an installation that stays, or a folder that says what to end."""
+    return [path for path in Path(tempfile.gettempdir()).glob(PREFIX + "*") if _is_ours(path)]
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        seen = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.geteuid()
 
 
 def _remove(places: Layout) -> None:
