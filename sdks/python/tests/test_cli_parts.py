@@ -1,5 +1,6 @@
 """The parts of a run that need no system: what is given, what goes in, how a terminal is shared."""
 
+import subprocess
 import sys
 from io import BytesIO, StringIO, TextIOWrapper
 from types import SimpleNamespace
@@ -133,3 +134,21 @@ def test_colours_are_welcome_on_a_terminal_that_has_them(monkeypatch):
     assert screen.coloured(terminal)
     monkeypatch.setenv("TERM", "dumb")
     assert not screen.coloured(terminal)
+
+
+def test_a_folder_of_somebody_else_runs_nothing_here_when_it_is_listed(tmp_path):
+    folder, ran = tmp_path / "theirs", tmp_path / "ran"
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    (tmp_path / "program").write_text(f"#!/bin/sh\ntouch {ran}\n")
+    (tmp_path / "program").chmod(0o755)
+    subprocess.run(["git", "-C", str(folder), "config", "core.fsmonitor", str(tmp_path / "program")], check=True)
+    (folder / "file").write_text("x")
+    assert gather.gather(folder).names == ["file"]
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize("name", ["kek", ".ssh/config", "a/.aws/credentials", ".envrc", "infra/prod.tfstate", ".env.example/id_ed25519"])
+def test_keys_of_other_tools_look_like_credentials_too(tmp_path, name):
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text("x")
+    assert gather.gather(tmp_path).withheld == [name]

@@ -271,3 +271,15 @@ def wheel(folder, name, module, source):
         made.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
         made.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nGenerator: by-hand\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         made.writestr(f"{about}/RECORD", f"{module},,\n{about}/METADATA,,\n{about}/WHEEL,,\n{about}/RECORD,,\n")
+
+
+def test_what_a_sandbox_lies_about_is_not_written_where_git_runs_it(run, folder):
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    (folder / "way").symlink_to(".git")
+    lie = 'printf "%s\\0" "8 1.0 .git/hooks/post-checkout" "8 1.0 way/hooks/post-commit"'
+    (folder / "lie.sh").write_text(f"#!/bin/sh\n{lie}\n")
+    plant = "rm way; mkdir -p .git/hooks way/hooks; echo planted | tee .git/hooks/post-checkout > way/hooks/post-commit"
+    ran = run("--sync-back", "--", f"{plant}; install -m 755 lie.sh /usr/local/bin/find; find")
+    assert "post-checkout" in ran.stdout
+    assert "not written" in ran.stderr
+    assert [path.name for path in (folder / ".git" / "hooks").iterdir() if not path.name.endswith(".sample")] == []

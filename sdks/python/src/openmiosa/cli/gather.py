@@ -21,8 +21,11 @@ LEFT_BEHIND = frozenset(
 )
 # An agent that could read these would hold what this system keeps from it.
 CREDENTIALS = (
-    *(".env", ".env.*", ".netrc", ".npmrc", ".pypirc", ".git-credentials"),
-    *("*.pem", "*.key", "*.p12", "*.pfx", "id_rsa", "id_ecdsa", "id_ed25519"),
+    *(".env", ".env.*", ".envrc", ".netrc", ".npmrc", ".pypirc", ".pgpass", ".my.cnf", ".git-credentials", ".vault-token"),
+    *("*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "id_rsa", "id_dsa", "id_ecdsa*", "id_ed25519*"),
+    *(".ssh", ".gnupg", "*.aws/credentials", "*.kube/config", "*.docker/config.json"),
+    *("credentials.json", "service[-_]account*.json", "client_secret*.json", "secrets.toml", "*.tfstate", "*.tfvars"),
+    *("kek", "bootstrap.key", "openmiosa.db*"),  # of an installation's own state folder
 )
 HARMLESS = (".env.example", ".env.sample", ".env.template")
 
@@ -47,7 +50,7 @@ def gather(folder: Path, include: Iterable[str] = (), exclude: Iterable[str] = (
     for name in sorted(listed if listed is not None else _walked(folder)):
         if _any(name, excluded):
             continue
-        if _any(name, CREDENTIALS) and not _any(name, HARMLESS) and not _any(name, included):
+        if _any(name, CREDENTIALS) and not _any(name.rpartition("/")[2], HARMLESS) and not _any(name, included):
             found.withheld.append(name)
             continue
         size = _size(folder / name)
@@ -124,7 +127,9 @@ def _by_git(folder: Path) -> list[str] | None:
     """What git tracks, or would track, below the folder; None where it has no say."""
     if shutil.which("git") is None:
         return None
-    command = ["git", "-C", str(folder), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    # A folder of somebody else may name a program there that git would run to learn what has changed.
+    quietly = ["-c", "core.fsmonitor=false"]
+    command = ["git", *quietly, "-C", str(folder), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     asked = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if asked.returncode != 0:
         return None

@@ -45,18 +45,31 @@ def sync_back(sandbox: Sandbox, folder: Path, sent: Known, workspace: str) -> Re
         return returned
     with tempfile.TemporaryDirectory(prefix="openmiosa-back-") as made:
         draft = Path(made)
+        wanted = set(changed)
         for name in archive.fetch(sandbox, workspace, changed, draft):
-            _place(draft / name, folder, name, sent, returned)
+            # The sandbox made the list and the archive: what is no plain file that we asked for is nothing we take.
+            if name in wanted and _is_plain(draft, name):
+                _place(draft / name, folder, name, sent, returned)
     return returned
+
+
+def _is_plain(draft: Path, name: str) -> bool:
+    """Whether a regular file lies there, and no link on the way to it."""
+    way = draft / name
+    return way.is_file() and way.resolve() == draft.resolve() / name
 
 
 def _place(source: Path, folder: Path, name: str, sent: Mapping[str, tuple[int, float]], returned: Returned) -> None:
     target = folder / name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    inside = folder.resolve() in (*target.parent.resolve().parents, target.parent.resolve())
-    if not inside:
+    below, top = target.parent.resolve(), folder.resolve()
+    if top not in (*below.parents, below):
         returned.aside.append(f"{name} (its folder is a link to elsewhere: not written)")
         return
+    if LEFT_BEHIND & {part.lower() for part in (*below.relative_to(top).parts, target.name)}:
+        # git, Python and their kin run what lies there, on this machine and without being asked.
+        returned.aside.append(f"{name} (nothing is written where tools keep what they run: not written)")
+        return
+    below.mkdir(parents=True, exist_ok=True)
     if target.is_symlink() or target.exists():
         state = target.lstat()
         if name not in sent or not _same(sent[name], (state.st_size, state.st_mtime)):
