@@ -1,32 +1,32 @@
 """Everything that the client raises, drawn as one tree and catchable at two levels.
 
-MiosaError
-├─ ConfigurationError             yours: no key, or a base URL that is none
-├─ TransportError                 no answer that could be read
-│  ├─ UnreachableError            nothing listens there; the request was never sent
-│  ├─ RequestTimeoutError         the answer did not come in time
-│  ├─ ConnectionLostError         the connection ended before the answer did
-│  └─ UnexpectedReplyError        an answer came, and not one of this API
-├─ SandboxFailedError             the sandbox failed before it was ready
-├─ WaitTimeoutError               what was waited for has not happened yet
-├─ ConnectionFailedError          a consent at a provider was refused, or failed
-├─ CommandFailedError             `.check()` of a command that did not exit with 0
-└─ APIError                       the server answered with an error
-   ├─ ValidationError             422; the request can be read and a value in it is not allowed
-   │  └─ BadRequestError          400; the request cannot be read
-   ├─ AuthenticationError         401; no key, or one that is unknown, revoked or expired
-   ├─ PermissionDeniedError       403
-   │  └─ InsufficientScopeError   the key lacks a scope; `required` names it
-   ├─ NotFoundError               404; also for what belongs to someone else
-   ├─ ConflictError               409
-   │  ├─ NoRulesError             a bare lockdown without rules; `observed` lists the hosts seen
-   │  ├─ NameTakenError           the name is in use
-   │  └─ SandboxStateError        the sandbox is not in a state that allows this
-   ├─ PayloadTooLargeError        413
-   ├─ RateLimitError              429; wait `retry_after` seconds
-   └─ ServerError                 5xx; not your fault
-      ├─ NotSupportedError        501; this installation cannot do that
-      └─ UnavailableError         503; a part of the system does not answer just now
+    MiosaError
+    ├─ ConfigurationError             yours: no key, or a base URL that is none
+    ├─ TransportError                 no answer that could be read
+    │  ├─ UnreachableError            nothing listens there; the request was never sent
+    │  ├─ RequestTimeoutError         the answer did not come in time
+    │  ├─ ConnectionLostError         the connection ended before the answer did
+    │  └─ UnexpectedReplyError        an answer came, and not one of this API
+    ├─ SandboxFailedError             the sandbox failed before it was ready
+    ├─ WaitTimeoutError               what was waited for has not happened yet
+    ├─ ConnectionFailedError          a consent at a provider was refused, or failed
+    ├─ CommandFailedError             `.check()` of a command that did not exit with 0
+    └─ APIError                       the server answered with an error
+       ├─ ValidationError             422; the request can be read and a value in it is not allowed
+       │  └─ BadRequestError          400; the request cannot be read
+       ├─ AuthenticationError         401; no key, or one that is unknown, revoked or expired
+       ├─ PermissionDeniedError       403
+       │  └─ InsufficientScopeError   the key lacks a scope; `required` names it
+       ├─ NotFoundError               404; also for what belongs to someone else
+       ├─ ConflictError               409
+       │  ├─ NoRulesError             a bare lockdown without rules; `observed` lists the hosts seen
+       │  ├─ NameTakenError           the name is in use
+       │  └─ SandboxStateError        the sandbox is not in a state that allows this
+       ├─ PayloadTooLargeError        413
+       ├─ RateLimitError              429; wait `retry_after` seconds
+       └─ ServerError                 5xx; not your fault
+          ├─ NotSupportedError        501; this installation cannot do that
+          └─ UnavailableError         503; a part of the system does not answer just now
 """
 
 import contextlib

@@ -77,7 +77,9 @@ class Processes:
         self._transport = transport
         self._sandbox = sandbox_id
 
-    def start(self, command: Command, *, cwd: str | None = None, env: Mapping[str, str] | None = None, name: str | None = None) -> Process:
+    def start(
+        self, command: Command, *, cwd: str | None = None, env: Mapping[str, str] | None = None, name: str | None = None
+    ) -> Process:
         """Start a command and return at once."""
         body = request_body(command, cwd=cwd, env=env, name=name)
         # A failure of the server may come after the start; a second start would be a second process.

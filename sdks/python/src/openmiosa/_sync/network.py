@@ -82,7 +82,9 @@ class Network:
         reply = self._transport.request("GET", "egress/policies", params=self._resource)
         return [Policy.from_json(item) for item in _envelope.many(reply)]
 
-    def create_policy(self, *, name: str, mode: str = "enforce", default_effect: str = "deny", description: str | None = None) -> Policy:
+    def create_policy(
+        self, *, name: str, mode: str = "enforce", default_effect: str = "deny", description: str | None = None
+    ) -> Policy:
         """One more policy, of this sandbox or of the tenant."""
         body = self._resource | _wire.given(name=name, mode=mode, default_effect=default_effect, description=description)
         return Policy.from_json(_envelope.one(self._transport.request("POST", "egress/policies", json=body), "policy"))

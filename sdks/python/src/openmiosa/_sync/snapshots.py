@@ -24,7 +24,9 @@ class Snapshots:
     def create(self, comment: str | None = None, *, keep: bool | None = None, retention_seconds: int | None = None) -> SnapshotInfo:
         """Store the file system as it is now: for so long, or with `keep` for good, whatever its sandbox says of its snapshots."""
         path = _wire.path("sandboxes", self._sandbox, "snapshots")
-        reply = self._transport.request("POST", path, json=_wire.given(comment=comment, keep=keep, retention_seconds=retention_seconds))
+        reply = self._transport.request(
+            "POST", path, json=_wire.given(comment=comment, keep=keep, retention_seconds=retention_seconds)
+        )
         return SnapshotInfo.from_json(_envelope.one(reply))
 
     def list(self) -> builtins.list[SnapshotInfo]:
