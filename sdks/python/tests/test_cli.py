@@ -106,6 +106,11 @@ def test_a_value_as_an_argument_is_refused_and_not_echoed(cli, server, command, 
     assert server.seen == []
 
 
+@pytest.mark.parametrize("words", [("--expose", "OPENAI_API_KEY", "-"), ("-x", "-"), ("--dry-run",)])
+def test_an_option_that_there_is_not_is_not_taken_for_a_value(cli, words):
+    assert f"{words[0]} is no option" in cli("secrets", "set", "openai_key", *words, code=2, stdin=VALUE).stderr
+
+
 def test_without_a_terminal_a_source_must_be_named(cli):
     assert "--from-env" in cli("secrets", "set", "openai_key", code=2).stderr
 
@@ -195,9 +200,18 @@ def test_connect_shows_where_to_consent_and_waits(cli, server):
     assert "github_token" in ran.stdout
 
 
-@pytest.mark.parametrize("words", [("sandbox", "lst"), ("nonsense",), ("sandbox", "exec", "agent"), ("network", "allow")])
-def test_misuse_is_2_and_points_to_help(cli, words):
-    assert "--help" in cli(*words, code=2).stderr
+MISUSED = {
+    ("sandbox", "lst"): "sandbox --help",
+    ("nonsense",): "--help",
+    ("sandbox", "exec", "agent"): "sandbox exec --help",
+    ("network", "allow"): "network allow --help",
+    ("run", "--secret", "k=plain", "--", "ls"): "run --help",
+}
+
+
+@pytest.mark.parametrize(("words", "found"), MISUSED.items())
+def test_misuse_is_2_and_points_to_help_that_there_is(cli, words, found):
+    assert f"Help:    openmiosa {found}\n" in cli(*words, code=2).stderr
 
 
 def test_a_refusal_is_1_and_says_what_whose_and_which_request(cli, server):

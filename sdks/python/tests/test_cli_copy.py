@@ -40,7 +40,7 @@ def test_a_folder_goes_in_under_its_name_and_comes_out_whole(cp, box, tmp_path):
     (tmp_path / "src" / "empty").mkdir(parents=True)
     (tmp_path / "src" / "é b.txt").write_text("x")
     (tmp_path / "src" / "link").symlink_to("é b.txt")
-    cp("src", f"{box.id}:/workspace")
+    cp("-r", "src", f"{box.id}:/workspace")
     assert box.exec("ls -F /workspace/src").stdout == "empty/\nlink@\n'é b.txt'\n".replace("'", "")
     cp(f"{box.id}:src", "out")
     assert sorted(one.name for one in (tmp_path / "out").iterdir()) == ["empty", "link", "é b.txt"]

@@ -155,7 +155,8 @@ def test_packages_are_fetched_here_and_found_inside(run, tmp_path):
 
 
 def test_time_is_up_with_124(run, system):  # noqa: F811
-    run("--name", "slow", "--timeout", "1", "--", "sleep 600", code=124)
+    ran = run("--name", "slow", "--timeout", "1", "--", "sleep 600", code=124)
+    assert "Ended after 1 s (--timeout)." in ran.stderr
     assert "slow" not in names(system)
 
 

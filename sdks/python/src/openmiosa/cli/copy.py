@@ -22,6 +22,8 @@ WORKSPACE = "/workspace"
 CHUNK = 1024 * 1024
 
 Side = Annotated[str, Parameter(completer=complete.places, allow_leading_hyphen=True)]
+# Hands that know cp and scp type it; a folder is copied whole in any case.
+Recursive = Annotated[bool, Parameter(name=("--recursive", "-r"), negative=(), show=False)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Remote:
     path: str
 
 
-def cp(source: Side, target: Side, /, *, common: Common = DEFAULTS) -> None:
+def cp(source: Side, target: Side, /, *, recursive: Recursive = False, common: Common = DEFAULTS) -> None:
     """Copy a file or folder: PATH SANDBOX:PATH, or SANDBOX:PATH PATH.
 
     A path inside that does not begin with / is below /workspace. A target that is a folder receives the source under its own

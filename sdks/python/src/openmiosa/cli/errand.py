@@ -59,7 +59,10 @@ class Errand:
                 self._prepare(api, sandbox)
                 return self._perform(sandbox)
             except Ended as ended:
-                return TIMED_OUT if ended.number == signal.SIGALRM else 128 + ended.number
+                if ended.number != signal.SIGALRM:
+                    return 128 + ended.number
+                self._say(f"Ended after {self.shown.timeout:g} s (--timeout).")
+                return TIMED_OUT
             finally:
                 self._take_down(sandbox)
 

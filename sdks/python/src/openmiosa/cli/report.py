@@ -35,11 +35,10 @@ def failure(error: MiosaError, tokens: Sequence[str]) -> int:
     return _code(error)
 
 
-def usage(message: str, tokens: Sequence[str]) -> None:
-    """Print what is wrong with a command line, and where help is."""
+def usage(message: str, command: Sequence[str]) -> None:
+    """Print what is wrong with a command line, and where the help of its command is."""
     _say("Usage", message)
-    words = [token for token in tokens if token.replace("-", "").isalpha() and not token.startswith("-")][:2]
-    _say("Help", f"openmiosa {' '.join([*words, '--help'])}")
+    _say("Help", " ".join(["openmiosa", *command, "--help"]))
 
 
 def _code(error: MiosaError) -> int:

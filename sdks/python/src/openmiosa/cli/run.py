@@ -27,7 +27,9 @@ def run(tokens: Sequence[str]) -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else DONE
     except (CycloptsError, UsageError) as error:
-        report.usage(str(error), tokens)
+        # What was typed may name no command; its help is that of the last one that there is.
+        command, _, _ = app.parse_commands(tokens)
+        report.usage(str(error), command)
         return USAGE
     except MiosaError as error:
         return report.failure(error, tokens)

@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -21,10 +22,14 @@ NOT_AN_ARGUMENT = (
     "Leave it out to be asked for it, or use `-` (standard input), --from-env NAME or --from-file PATH. "
     "If you have just typed a real value, treat it as seen."
 )
+# Options are words in small letters, which no value of a secret is; what is longer is not shown in case it is one.
+OPTION = re.compile(r"--[a-z]{2,15}(-[a-z]{1,15}){0,2}|-[a-z]")
 
 
 def value(prompt: str, source: tuple[str, ...], refused: str | None, from_env: str | None, from_file: Path | None) -> str:
     """The value, from the one place that was named, or from a person at the terminal."""
+    if refused is None and (unknown := next(filter(OPTION.fullmatch, source), None)) is not None:
+        raise UsageError(f"{unknown} is no option of this command")
     if refused is not None or (source and source != ("-",)):
         raise UsageError(NOT_AN_ARGUMENT)
     if sum((bool(source), from_env is not None, from_file is not None)) > 1:
