@@ -16,7 +16,13 @@ type Processes struct{ scope scope }
 
 // Start starts a command and returns at once.
 func (p *Processes) Start(ctx context.Context, command Command) (*Process, error) {
-	body, err := p.scope.inside(ctx, http.MethodPost, nil, given(command), "processes")
+	path, err := pathOf("sandboxes", p.scope.sandbox, "processes")
+	if err != nil {
+		return nil, err
+	}
+	// A second start would be a second process.
+	wanted := call{method: http.MethodPost, path: path, body: given(command), failedOnce: true}
+	body, err := p.scope.transport.request(ctx, wanted)
 	return recordOf[Process](body, err)
 }
 

@@ -12,10 +12,17 @@ const (
 	longestWait = 30 * time.Second
 )
 
-// waitBefore says how long to wait before attempt number attempt+1, and false when the error is final. repeatable says that
-// a second arrival has no second effect: the method is safe or idempotent, or carries an Idempotency-Key.
-func (t *transport) waitBefore(attempt int, failure error, repeatable bool) (time.Duration, bool) {
-	if attempt > t.maxRetries || !worthIt(failure, repeatable) {
+// repeats says whether a second arrival does harm.
+type repeats struct {
+	// repeatable says that it has no second effect: the method is safe, or the server remembers its answer by the Idempotency-Key.
+	repeatable bool
+	// afterFailure says that doing it once more is right when the server failed at it, as failures (5xx) it does not remember.
+	afterFailure bool
+}
+
+// waitBefore says how long to wait before attempt number attempt+1, and false when the error is final.
+func (t *transport) waitBefore(attempt int, failure error, allowed repeats) (time.Duration, bool) {
+	if attempt > t.maxRetries || !worthIt(failure, allowed) {
 		return 0, false
 	}
 	var answer *APIError
@@ -27,15 +34,15 @@ func (t *transport) waitBefore(attempt int, failure error, repeatable bool) (tim
 	return time.Duration(wait * (0.5 + rand.Float64()/2)), true
 }
 
-func worthIt(failure error, repeatable bool) bool {
+func worthIt(failure error, allowed repeats) bool {
 	var answer *APIError
 	if errors.As(failure, &answer) {
 		// Before it starts anything the server answers 409 or 429; a 5xx may come after.
-		return answer.Retry && (repeatable || answer.Status == 409 || answer.Status == 429)
+		return answer.Retry && ((allowed.repeatable && allowed.afterFailure) || answer.Status == 409 || answer.Status == 429)
 	}
 	var lost *TransportError
 	if !errors.As(failure, &lost) || errors.Is(failure, ErrUnexpectedReply) {
 		return false
 	}
-	return repeatable || !lost.Sent
+	return allowed.repeatable || !lost.Sent
 }

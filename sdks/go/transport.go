@@ -53,6 +53,8 @@ type call struct {
 	stream bool
 	// once says that a second arrival would have a second effect, in spite of its idempotency key.
 	once bool
+	// failedOnce says that a failure of the server may come after the deed; a lost answer it remembers, its failures it does not.
+	failedOnce bool
 	// spent says that content cannot be opened again, where it comes from a reader that was read already.
 	spent func() bool
 }
@@ -105,7 +107,7 @@ func (t *transport) attempts(ctx context.Context, wanted call, try func(key stri
 		if wanted.method == http.MethodDelete && attempt > 1 && errors.Is(err, ErrNotFound) {
 			return nil // An earlier attempt has done it, and its answer was lost.
 		}
-		wait, again := t.waitBefore(attempt, err, !wanted.once)
+		wait, again := t.waitBefore(attempt, err, repeats{repeatable: !wanted.once, afterFailure: !wanted.failedOnce})
 		if !again || (wanted.spent != nil && wanted.spent()) || !pause(ctx, wait) {
 			return err
 		}

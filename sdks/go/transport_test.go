@@ -82,6 +82,20 @@ func TestACommandThatMayHaveStartedIsNotSentAgain(t *testing.T) {
 	}
 }
 
+func TestAProcessIsStartedAgainWhenTheAnswerWasLostAndNotWhenTheServerFailed(t *testing.T) {
+	for _, row := range []struct {
+		first reply
+		times int
+	}{{reply{drop: true}, 2}, {busy(429, nil), 2}, {busy(503, nil), 1}} {
+		server := serve(t)
+		sandbox := server.sandbox()
+		server.on("POST /sandboxes/sbx_1/processes", row.first, reply{body: object{"data": object{"pid": 7}}})
+		_, err := sandbox.Processes.Start(ctx, Shell("sleep 9"))
+		same(t, err == nil, row.times == 2)
+		same(t, len(server.requests("POST /sandboxes/sbx_1/processes")), row.times)
+	}
+}
+
 func TestACommandThatWasNotStartedIsSentAgain(t *testing.T) {
 	server := serve(t)
 	sandbox := server.sandbox()
