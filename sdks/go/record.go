@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 )
 
 // Record is what every record of the API carries beside its fields.
@@ -124,28 +123,4 @@ func unchanged(raw json.RawMessage, value reflect.Value) bool {
 // sameValue compares what was read twice; records within carry memory of their own, which is part of what they are.
 func sameValue(one, other reflect.Value) bool {
 	return reflect.DeepEqual(one.Interface(), other.Interface())
-}
-
-// described prints a struct with some of its fields left out: those that nobody may see in a log.
-func described(record any, hidden ...string) string {
-	source := reflect.ValueOf(record)
-	var said []string
-	for index := range source.NumField() {
-		field := source.Type().Field(index)
-		value := source.Field(index)
-		if !field.IsExported() || field.Anonymous || value.IsZero() {
-			continue
-		}
-		shown := fmt.Sprint(value.Interface())
-		if moment, isTime := value.Interface().(time.Time); isTime {
-			shown = moment.Format(time.RFC3339)
-		}
-		for _, name := range hidden {
-			if name == field.Name {
-				shown = "(hidden)"
-			}
-		}
-		said = append(said, field.Name+":"+shown)
-	}
-	return source.Type().Name() + "{" + strings.Join(said, " ") + "}"
 }

@@ -1,8 +1,10 @@
 package openmiosa
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"go/ast"
 	"strings"
 	"testing"
 )
@@ -95,6 +97,46 @@ func TestSecretsOfRecordsAndOptionsAreNotPrinted(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestARecordPrintsWhatWasSaidAndNotHowItCame(t *testing.T) {
+	never := false
+	var rule Rule
+	must(t, json.Unmarshal([]byte(`{"id": "rul_1", "host": "a\u001b[2J.example", "new": 1, "created_at": "2026-11-28T12:00:00.5Z"}`), &rule))
+	same(t, fmt.Sprint(&rule), `Rule{ID:rul_1 Host:a\x1b[2J.example CreatedAt:2026-11-28T12:00:00Z}`)
+	same(t, described(struct{ Inert *bool }{&never}), "{Inert:false}")
+}
+
+func TestEveryRecordSaysHowItPrints(t *testing.T) {
+	records, printed := map[string]bool{}, map[string]bool{}
+	for _, file := range sources(t) {
+		ast.Inspect(file, func(node ast.Node) bool {
+			if method, is := node.(*ast.FuncDecl); is && method.Recv != nil && method.Name.Name == "String" {
+				if owner, plain := method.Recv.List[0].Type.(*ast.Ident); plain {
+					printed[owner.Name] = true
+				}
+			}
+			if made, is := node.(*ast.TypeSpec); is && embedsRecord(made) {
+				records[made.Name.Name] = true
+			}
+			return true
+		})
+	}
+	same(t, len(records) > 30, true)
+	for name := range records {
+		if !printed[name] {
+			t.Errorf("%s prints as the bytes that it came as", name)
+		}
+	}
+}
+
+func embedsRecord(made *ast.TypeSpec) bool {
+	body, is := made.Type.(*ast.StructType)
+	if !is || len(body.Fields.List) == 0 {
+		return false
+	}
+	kind, is := body.Fields.List[0].Type.(*ast.Ident)
+	return is && kind.Name == "Record" && len(body.Fields.List[0].Names) == 0
 }
 
 func TestAnErrorOfTheConnectionHidesTheQuery(t *testing.T) {
