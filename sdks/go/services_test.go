@@ -368,13 +368,26 @@ func TestAnUploadIsAStreamWithProgress(t *testing.T) {
 	sandbox := server.sandbox()
 	server.on("PUT /sandboxes/sbx_1/fs/content", busy(503, nil), reply{body: object{"data": object{}}})
 	var told []int64
-	options := &UploadOptions{Mode: 0o600, Size: 5, Progress: func(done, total int64) { told = append(told, done, total) }}
+	options := &UploadOptions{Mode: 0o600, Progress: func(done, total int64) { told = append(told, done, total) }}
 	must(t, sandbox.Files.UploadFrom(ctx, strings.NewReader("hello"), "/a b", options))
 	asked := server.requests("PUT /sandboxes/sbx_1/fs/content")
 	same(t, len(asked), 2)
 	same(t, string(asked[1].raw)+asked[1].query["path"]+asked[1].query["mode"], "hello/a b0600")
 	same(t, asked[1].header.Get("Content-Type")+asked[1].header.Get("Content-Length"), "application/octet-stream5")
 	same(t, told[len(told)-2] == 5 && told[len(told)-1] == 5, true)
+}
+
+func TestWhatWasReadOfAReaderBeforeIsNotSent(t *testing.T) {
+	server := serve(t)
+	sandbox := server.sandbox()
+	server.on("PUT /sandboxes/sbx_1/fs/content", busy(503, nil), reply{body: object{}})
+	source := strings.NewReader("head and rest")
+	_, err := source.Seek(9, io.SeekStart)
+	must(t, err)
+	must(t, sandbox.Files.UploadFrom(ctx, source, "/a", nil))
+	for _, asked := range server.requests("PUT /sandboxes/sbx_1/fs/content") {
+		same(t, string(asked.raw)+asked.header.Get("Content-Length"), "rest4")
+	}
 }
 
 func TestAReaderThatCannotGoBackIsSentOnce(t *testing.T) {
@@ -398,12 +411,13 @@ type failingReader struct{}
 
 func (failingReader) Read([]byte) (int, error) { return 0, fs.ErrPermission }
 
-func TestAFolderIsUploadedFileByFile(t *testing.T) {
+func TestAFolderIsUploadedFileByFileWithFoldersThatHaveNone(t *testing.T) {
 	server := serve(t)
 	sandbox := server.sandbox()
 	server.on("PUT /sandboxes/sbx_1/fs/content", reply{body: object{}})
+	server.on("POST /sandboxes/sbx_1/fs/mkdir", reply{body: object{}})
 	local := t.TempDir()
-	must(t, os.MkdirAll(filepath.Join(local, "sub"), 0o755))
+	must(t, os.MkdirAll(filepath.Join(local, "sub/empty"), 0o755))
 	must(t, os.WriteFile(filepath.Join(local, "a.txt"), []byte("a"), 0o644))
 	must(t, os.WriteFile(filepath.Join(local, "sub/run.sh"), []byte("b"), 0o755))
 	must(t, sandbox.Files.Upload(ctx, local, "/workspace/x", nil))
@@ -412,6 +426,9 @@ func TestAFolderIsUploadedFileByFile(t *testing.T) {
 		sent = append(sent, one.query["path"]+" "+one.query["mode"]+" "+string(one.raw))
 	}
 	same(t, strings.Join(sent, "; "), "/workspace/x/a.txt  a; /workspace/x/sub/run.sh 0755 b")
+	made := server.requests("POST /sandboxes/sbx_1/fs/mkdir")
+	same(t, len(made), 1)
+	same(t, made[0].json(t)["path"], any("/workspace/x/sub/empty"))
 }
 
 func TestSomeFilesThatWereNotWrittenAreSaid(t *testing.T) {

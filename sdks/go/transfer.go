@@ -20,7 +20,7 @@ type Progress func(done, total int64)
 type UploadOptions struct {
 	// Mode is that of the files, 0644 when it is 0; UploadFS and Upload keep whether a file can be executed.
 	Mode fs.FileMode
-	// Size is how many bytes a reader will give, where that is known.
+	// Size is how many bytes a reader will give; one that can seek need not be told.
 	Size int64
 	// Progress is called for each piece, by one goroutine at a time.
 	Progress Progress
@@ -41,11 +41,20 @@ func (f *Files) Upload(ctx context.Context, local, remote string, options *Uploa
 	return f.uploadFile(ctx, os.DirFS(filepath.Dir(local)), filepath.Base(local), remote, options)
 }
 
-// UploadFS sends all regular files of a file system (a folder, an archive, what was embedded) to a folder in the sandbox.
+// UploadFS sends all folders and regular files of a file system (a folder, an archive, what was embedded) to a folder in the
+// sandbox. Progress begins anew with each file.
 func (f *Files) UploadFS(ctx context.Context, source fs.FS, remote string, options *UploadOptions) error {
 	return fs.WalkDir(source, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+		if err != nil {
 			return err
+		}
+		if entry.IsDir() {
+			// Files bring their folders with them; one without any has to be made.
+			inside, err := fs.ReadDir(source, name)
+			if err != nil || len(inside) > 0 {
+				return err
+			}
+			return f.Mkdir(ctx, path.Join(remote, name))
 		}
 		info, err := fs.Stat(source, name)
 		if err != nil || !info.Mode().IsRegular() {
@@ -55,8 +64,8 @@ func (f *Files) UploadFS(ctx context.Context, source fs.FS, remote string, optio
 	})
 }
 
-// UploadFrom sends what a reader gives to a file in the sandbox. It is sent again after a failure only if the reader can
-// seek back.
+// UploadFrom sends what a reader gives to a file in the sandbox. A reader that can seek says itself how much that is, and is
+// sent again after a failure; no other is.
 func (f *Files) UploadFrom(ctx context.Context, source io.Reader, remote string, options *UploadOptions) error {
 	chosen := UploadOptions{}
 	if options != nil {
@@ -69,8 +78,10 @@ func (f *Files) UploadFrom(ctx context.Context, source io.Reader, remote string,
 	seeker, canSeek := source.(io.Seeker)
 	start := int64(0)
 	if canSeek {
-		at, err := seeker.Seek(0, io.SeekCurrent)
-		start, canSeek = at, err == nil
+		var rest int64
+		if start, rest, canSeek = measured(seeker); canSeek && size < 0 {
+			size = rest
+		}
 	}
 	read := &begunReader{Reader: source}
 	content := func() (io.ReadCloser, int64, error) {
@@ -187,6 +198,20 @@ func (b *countedBody) Read(into []byte) (int, error) {
 		b.progress(b.done, b.total)
 	}
 	return count, err
+}
+
+// measured says where a reader stands and how much follows; false when it cannot seek in spite of its type, as pipes do.
+func measured(source io.Seeker) (start, rest int64, can bool) {
+	start, err := source.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return 0, 0, false
+	}
+	end, err := source.Seek(0, io.SeekEnd)
+	if err != nil {
+		return 0, 0, false
+	}
+	_, err = source.Seek(start, io.SeekStart)
+	return start, end - start, err == nil
 }
 
 // begunReader knows whether anything was read from it.
