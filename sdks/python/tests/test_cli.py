@@ -223,6 +223,13 @@ def test_a_refusal_is_1_and_says_what_whose_and_which_request(cli, server):
     assert json.loads(cli("keys", "list", "--json", code=1).stderr)["error"]["request_id"] == "req_7"
 
 
+def test_what_only_a_sandbox_may_have_is_looked_for_there(cli, server):
+    server.answers("DELETE", "/egress/secrets/openai_key", {"error": {"code": "NOT_FOUND", "message": "no such secret"}}, 404)
+    for more, advised in ([], True), (["-s", "agent"], False):
+        said = " ".join(cli("secrets", "rm", "openai_key", *more, code=1).stderr.split())
+        assert ("is found with --sandbox NAME" in said) is advised
+
+
 def test_a_server_that_is_not_there_is_3(cli):
     assert "openmiosa up" in cli("sandbox", "list", code=3, env={"MIOSA_BASE_URL": "http://127.0.0.1:9"}).stderr
 

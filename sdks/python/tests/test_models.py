@@ -67,7 +67,7 @@ def test_what_is_no_such_record_is_said(body):
 def test_a_new_keys_text_is_there_and_in_no_repr(name):
     made = ApiKey.from_json({"id": "key_1", "name": "ci", name: "msk_live_secret"})
     assert made.token == "msk_live_secret"
-    assert "msk_live_secret" not in repr(made) + str(made)
+    assert "msk_live_secret" not in repr(made) + str(made) + str(made.unknown)
 
 
 def test_a_value_that_should_not_be_there_is_in_no_repr():

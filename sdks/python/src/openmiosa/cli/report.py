@@ -80,10 +80,16 @@ def _todo(error: MiosaError, tokens: Sequence[str]) -> str | None:
         return f"try again in {error.retry_after:g} s"
     if isinstance(error, InsufficientScopeError):
         return f"use a key with the scope {error.required or 'that the call needs'} (`openmiosa keys create`)"
+    if isinstance(error, NotFoundError) and tokens[:1] in (["secrets"], ["network"]) and not _names_a_sandbox(tokens):
+        return "check the name; what a sandbox has of its own is found with --sandbox NAME"
     for kind, advice in _ADVICE.items():
         if isinstance(error, kind):
             return advice
     return "try again; it may pass" if isinstance(error, APIError) and error.retry else None
+
+
+def _names_a_sandbox(tokens: Sequence[str]) -> bool:
+    return any(token.startswith(("--sandbox", "-s")) for token in tokens)
 
 
 _ADVICE: dict[type[MiosaError], str] = {

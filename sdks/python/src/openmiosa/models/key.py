@@ -29,6 +29,8 @@ class ApiKey(Record):
     last_used_at: datetime | None = None
     created_at: datetime | None = None
     token: str | None = field(default=None, repr=False)
+    # The token under the name that older servers give it; among the unknown fields it would be printed with them.
+    key: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_json(cls, body: object) -> Self:
