@@ -4,6 +4,7 @@ The administrative log keeps who asked for it; this tells that it came true, als
 """
 
 import asyncio
+import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -22,7 +23,8 @@ class Lifecycle:
     """The fan-out: `tell` never waits, `follow` gives what comes from the call on."""
 
     def __init__(self) -> None:
-        self._watchers: dict[object, tuple[Callable[[Happening], bool], deque[Happening], asyncio.Event]] = {}
+        # Weak, since who was to watch may fail before its first look, and nobody would take its buffer away.
+        self._watchers: weakref.WeakSet[_Watcher] = weakref.WeakSet()
 
     def tell(self, kind: str, sandbox: Sandbox, **details: Any) -> None:
         """Tell it, shaped so that a loop that prints calls is not upset: it has an action and a host too."""
@@ -45,15 +47,13 @@ class Lifecycle:
             "timestamp": moment,
             "inserted_at": moment,
         }
-        for wants, waiting, ready in self._watchers.values():
-            if wants(told):
-                waiting.append(told)
-                ready.set()
+        for watcher in self._watchers:
+            watcher.offer(told)
 
     def watched(self, sandbox: Sandbox) -> bool:
         """Whether somebody would hear of it."""
         about = {"tenant_id": sandbox.tenant_id, "resource_id": sandbox.id, "external_user_id": sandbox.external_user_id}
-        return any(wants(about) for wants, _, _ in self._watchers.values())
+        return any(watcher.wants(about) for watcher in self._watchers)
 
     def follow(self, principal: Principal, sandbox_id: str | None = None) -> AsyncIterator[Happening]:
         """What the caller may see, of one sandbox or of all."""
@@ -65,16 +65,32 @@ class Lifecycle:
                 and (principal.external_user_id is None or told["external_user_id"] == principal.external_user_id)
             )
 
-        key, waiting, ready = object(), deque[Happening](maxlen=BUFFER), asyncio.Event()
-        self._watchers[key] = (wants, waiting, ready)  # at once, not at the first look
-        return self._following(key, waiting, ready)
+        watcher = _Watcher(wants, self._watchers.discard)
+        self._watchers.add(watcher)  # at once, not at the first look
+        return watcher
 
-    async def _following(self, key: object, waiting: deque[Happening], ready: asyncio.Event) -> AsyncIterator[Happening]:
-        try:
-            while True:
-                await ready.wait()
-                ready.clear()
-                while waiting:
-                    yield waiting.popleft()
-        finally:
-            self._watchers.pop(key, None)
+
+class _Watcher(AsyncIterator[Happening]):
+    """One watcher's buffer."""
+
+    def __init__(self, wants: Callable[[Happening], bool], leave: "Callable[[_Watcher], None]") -> None:
+        self.wants = wants
+        self._leave = leave
+        self._waiting: deque[Happening] = deque(maxlen=BUFFER)
+        self._ready = asyncio.Event()
+
+    def offer(self, told: Happening) -> None:
+        """Take in what it wants."""
+        if self.wants(told):
+            self._waiting.append(told)
+            self._ready.set()
+
+    async def __anext__(self) -> Happening:
+        while not self._waiting:
+            self._ready.clear()
+            await self._ready.wait()
+        return self._waiting.popleft()
+
+    async def aclose(self) -> None:
+        """Watch no more."""
+        self._leave(self)
