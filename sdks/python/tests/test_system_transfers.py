@@ -80,6 +80,17 @@ def test_a_folder_arrives_whole(box, tmp_path):
     assert box.exec("find . | sort", cwd="/workspace/app").stdout.split("\n") == [".", "./empty", "./in", "./in/é 1", ""]
 
 
+def test_a_link_that_leads_out_of_a_folder_takes_nothing_along(box, tmp_path):
+    (tmp_path / "credentials").write_text("held back")
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "own").write_text("x")
+    (tmp_path / "work" / "inner").symlink_to("own")
+    (tmp_path / "work" / "notes").symlink_to(tmp_path / "credentials")
+    (tmp_path / "work" / "all").symlink_to(tmp_path)
+    box.files.upload(tmp_path / "work", "/workspace/app")
+    assert box.exec("find . -type f | sort", cwd="/workspace/app").stdout.split() == ["./inner", "./own"]
+
+
 def test_an_export_is_an_archive_of_what_was_asked(box, tmp_path):
     box.files.write_many({"/workspace/a/one": "1", "/workspace/b": "2", "/workspace/c": "3"})
     box.files.export(["/workspace/a", "/workspace/b"], to=tmp_path / "some.tar.gz")

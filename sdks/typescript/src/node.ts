@@ -1,7 +1,7 @@
 /** Files of this machine, for Node.js: what uploads read and downloads write. */
 
 import { createReadStream, createWriteStream } from "node:fs";
-import { open, readdir, rename, rm, stat } from "node:fs/promises";
+import { open, readdir, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, posix, sep } from "node:path";
 import { Writable } from "node:stream";
 
@@ -83,17 +83,24 @@ interface LocalFile {
   readonly mode: number;
 }
 
-/** What is to be sent of a path: itself, or the folders and regular files beneath it. */
+/**
+ * What is to be sent of a path: itself, or the folders and regular files beneath it.
+ *
+ * A link that leads out of the folder is left out: a folder of somebody else could have one to this machine's credentials.
+ */
 async function inside(
   local: string,
 ): Promise<{ readonly folders: readonly string[]; readonly files: readonly LocalFile[] }> {
   const about = await stat(local);
   if (!about.isDirectory())
     return { folders: [], files: [{ path: local, relative: "", size: about.size, mode: about.mode }] };
+  const top = await realpath(local);
   const folders = ["."];
   const files: LocalFile[] = [];
   for (const name of (await readdir(local, { recursive: true })).sort()) {
     const path = join(local, name);
+    const real = await realpath(path).catch(() => "");
+    if (!real.startsWith(top.endsWith(sep) ? top : top + sep)) continue;
     const one = await stat(path);
     const below = name.split(sep).join("/");
     if (one.isDirectory()) folders.push(below);

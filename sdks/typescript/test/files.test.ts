@@ -1,6 +1,6 @@
 /** Files as streams, with progress, and files of this machine. */
 
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect } from "vitest";
@@ -99,6 +99,20 @@ describe("an upload", () => {
     expect(told.at(-1)).toEqual({ loaded: 11, total: 11 });
     const made = server.requests("POST", "/sandboxes/sbx_1/fs/mkdir").map((one) => one.json);
     expect(made).toContainEqual({ path: "/workspace/in/empty", parents: true });
+  });
+
+  test("of a folder takes nothing along to which a link leads out of it", async ({ server, sandbox }) => {
+    server.answers("PUT", CONTENT, { data: {} });
+    server.answers("POST", "/sandboxes/sbx_1/fs/mkdir", { data: {} }, 201);
+    await writeFile(join(folder, "credentials"), "held back");
+    await mkdir(join(folder, "work"));
+    await writeFile(join(folder, "work", "own"), "x");
+    await symlink("own", join(folder, "work", "inner"));
+    await symlink(join(folder, "credentials"), join(folder, "work", "notes"));
+    await symlink(join(folder, "nowhere"), join(folder, "work", "broken"));
+    await upload(sandbox, join(folder, "work"), "/workspace/in");
+    const paths = ["/workspace/in/inner", "/workspace/in/own"];
+    expect(sent(server)).toMatchObject(paths.map((path) => ({ query: { path } })));
   });
 });
 

@@ -95,8 +95,12 @@ def is_folder(source: Any) -> bool:
 
 
 def inside(folder: str | os.PathLike[str]) -> tuple[list[str], list[tuple[str, Path]]]:
-    """What is in a folder: the folders in which nothing is, and the files, each with its name relative to the folder."""
-    found = sorted(Path(folder).rglob("*"))
+    """What is in a folder: the folders in which nothing is, and the files, each with its name relative to the folder.
+
+    A link that leads out of it is left out: a folder of somebody else could have one to this machine's credentials.
+    """
+    top = os.path.realpath(folder)
+    found = [path for path in sorted(Path(folder).rglob("*")) if Path(os.path.realpath(path)).is_relative_to(top)]
     files = [(path.relative_to(folder).as_posix(), path) for path in found if path.is_file()]
     empty = [path.relative_to(folder).as_posix() for path in found if path.is_dir() and not any(path.iterdir())]
     return empty, files

@@ -86,6 +86,7 @@ class AsyncFiles:
     async def upload(self, local: Any, remote: str, *, mode: str | None = None, progress: Progress | None = None) -> None:
         """Send a file to a path in the sandbox, or a folder with what is in it, never holding more than a piece of it.
 
+        Links in a folder that lead out of it are left out.
         `local` is a path, bytes, a file open for reading, or an iterable of bytes. `mode` is such as "0755"; a path brings its own.
         `progress(done, total)` is called as bytes are read; of a folder, over all its files.
         """
