@@ -52,6 +52,13 @@ def test_a_large_file_is_uploaded_as_a_stream_and_read_back(box: Box):
     assert box.run("stat -c '%s %a' big.bin; md5sum < big.bin | cut -c1-8")["stdout"].splitlines()[0] == f"{size} 600"
 
 
+def test_a_stream_that_the_sandbox_has_no_room_for_is_refused_with_the_reason(make: Any):
+    small = make(disk_size_mb=32)
+    answer = small.client.put(small.at("/fs/content"), params={"path": "big.bin"}, content=pieces(64 << 20))
+    assert (answer.status_code, answer.json()["error"]["retry"]) == (413, False)
+    assert small.run("ls")["stdout"] == ""
+
+
 def test_an_upload_that_breaks_off_leaves_the_file_as_it_was(box: Box):
     box.client.put(box.at("/fs/content"), params={"path": "f"}, content=b"before")
 

@@ -60,7 +60,7 @@ async def upload(
         length = int(declared) if declared.isdigit() else None
         done = await asked.services.files.upload(asked.principal, key, path, content, length=length, mode=mode, **asked.who)
     except OpenMiosaError:
-        await _waste(content)
+        await _waste(request)
         raise
     return data({"path": done["path"], "size_bytes": done["size"], "size": done["size"]})
 
@@ -125,10 +125,11 @@ async def _content(request: Request) -> AsyncIterator[bytes]:
             yield piece
 
 
-async def _waste(content: AsyncIterator[bytes]) -> None:
+async def _waste(request: Request) -> None:
+    # From the request itself: who was to take the content may have closed it. RuntimeError says that nothing is left of it.
     wasted = 0
-    with contextlib.suppress(ClientDisconnect):
-        async for piece in content:
+    with contextlib.suppress(ClientDisconnect, RuntimeError):
+        async for piece in request.stream():
             wasted += len(piece)
             if wasted > _WASTE:
                 return
