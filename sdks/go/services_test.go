@@ -374,6 +374,7 @@ func TestAnUploadIsAStreamWithProgress(t *testing.T) {
 	same(t, len(asked), 2)
 	same(t, string(asked[1].raw)+asked[1].query["path"]+asked[1].query["mode"], "hello/a b0600")
 	same(t, asked[1].header.Get("Content-Type")+asked[1].header.Get("Content-Length"), "application/octet-stream5")
+	same(t, asked[0].header.Get("Idempotency-Key"), "")
 	same(t, told[len(told)-2] == 5 && told[len(told)-1] == 5, true)
 }
 

@@ -98,7 +98,7 @@ func (t *transport) open(ctx context.Context, wanted call) (*answer, error) {
 
 // attempts tries until it goes well, the error is final, or the context ends. All attempts carry one idempotency key.
 func (t *transport) attempts(ctx context.Context, wanted call, try func(key string) error) error {
-	key := idempotencyKey(wanted.method)
+	key := wanted.idempotencyKey()
 	for attempt := 1; ; attempt++ {
 		err := try(key)
 		if err == nil {
@@ -265,12 +265,14 @@ func unreadable(format string, values ...any) error {
 	return &TransportError{Kind: ErrUnexpectedReply, Sent: true, Message: "the server's answer cannot be read: " + fmt.Sprintf(format, values...)}
 }
 
-// idempotencyKey is fresh for every call of a method whose second arrival might change something.
-func idempotencyKey(method string) string {
-	if method == http.MethodPost || method == http.MethodPatch {
-		return randomName()
+// idempotencyKey is fresh for every call that changes something, a deletion too: what it names may be another thing by its
+// second arrival. Content has none: the server would have to hold all of it to know a repeat, and the same bytes at the same
+// path are the same.
+func (c *call) idempotencyKey() string {
+	if c.method == http.MethodGet || c.method == http.MethodHead || c.content != nil {
+		return ""
 	}
-	return ""
+	return randomName()
 }
 
 func randomName() string {

@@ -127,6 +127,9 @@ func TestADeletionWhoseAnswerWasLostIsDone(t *testing.T) {
 	server := serve(t)
 	server.on("DELETE /sandboxes/sbx_1", reply{drop: true}, reply{status: 404, body: object{"error": object{"code": "NOT_FOUND", "message": "gone"}}})
 	must(t, server.client().Sandboxes.Delete(ctx, "sbx_1"))
+	asked := server.requests("DELETE /sandboxes/sbx_1")
+	same(t, len(asked[0].header.Get("Idempotency-Key")), 32)
+	same(t, asked[1].header.Get("Idempotency-Key"), asked[0].header.Get("Idempotency-Key"))
 }
 
 func TestNothingListeningWasNeverSent(t *testing.T) {

@@ -12,8 +12,8 @@ import { apiError } from "./failures.js";
 import { inNode } from "./settings.js";
 import { VERSION } from "./version.js";
 
-// Methods whose second arrival changes nothing; the others get an Idempotency-Key.
-const IDEMPOTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "PUT", "DELETE"]);
+// Methods that change nothing. The others get an Idempotency-Key, DELETE too: what it names may be another thing by its second arrival.
+const SAFE: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 // What Node's fetch gives as the cause when no connection was made.
 const NEVER_SENT =
   /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/;
@@ -55,14 +55,20 @@ export function query(values: Readonly<Record<string, unknown>> = {}): string {
   return params.size ? `?${params}` : "";
 }
 
-/** The headers of one request; made once, so that every retry carries the same idempotency key. */
+/**
+ * The headers of one request; made once, so that every retry carries the same idempotency key.
+ *
+ * Content that is no JSON has none: the server would have to hold all of it to know a repeat, and the same bytes at the same path
+ * are the same.
+ */
 export function headers(apiKey: string, method: string, accept: string, contentType?: string): Record<string, string> {
+  const keyed = !SAFE.has(method) && (contentType === undefined || contentType === "application/json");
   return {
     Authorization: `Bearer ${apiKey}`,
     Accept: accept,
     ...(inNode ? { "User-Agent": `openmiosa-typescript/${VERSION}` } : {}),
     ...(contentType ? { "Content-Type": contentType } : {}),
-    ...(IDEMPOTENT.has(method) ? {} : { "Idempotency-Key": idempotencyKey() }),
+    ...(keyed ? { "Idempotency-Key": idempotencyKey() } : {}),
   };
 }
 

@@ -83,6 +83,19 @@ describe("retries", () => {
     expect(new Set(server.seen.map((one) => one.headers["idempotency-key"])).size).toBe(2);
   });
 
+  test("a deletion whose answer was lost is repeated under its idempotency key", async ({ server, client }) => {
+    server.on("DELETE", "/egress/secrets/k", { drop: true }, { status: 204 });
+    await client.secrets.delete("k");
+    const keys = server.seen.map((one) => one.headers["idempotency-key"]);
+    expect(keys).toEqual([expect.stringMatching(/^[0-9a-f]{32}$/), keys[0]]);
+  });
+
+  test("content of a file carries no idempotency key", async ({ server, sandbox }) => {
+    server.answers("PUT", "/sandboxes/sbx_1/fs/content", {});
+    await sandbox.files.upload("x", "/a");
+    expect(server.requests("PUT", "/sandboxes/sbx_1/fs/content")[0]?.headers).not.toHaveProperty("idempotency-key");
+  });
+
   test("reads carry no idempotency key", async ({ server, client }) => {
     server.answers("GET", "/sandboxes/agent", SANDBOX);
     await client.sandboxes.get("agent");
