@@ -139,7 +139,16 @@ def test_logs_stream_line_by_line(server, sandbox):
     assert list(sandbox.logs_stream()) == ["a", "b"]
 
 
-@pytest.mark.parametrize("call", ["client.network.allow('a.example', methods='GET')", "client.api_keys.create('x', scopes='audit:read')"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "network.allow('a.example', methods='GET')",
+        "network.lockdown('a.example')",
+        "api_keys.create('x', scopes='audit:read')",
+        "secrets.set(name='x', value='v', allowed_hosts='a.example')",
+        "secrets.connect('github', scopes='repo')",
+    ],
+)
 def test_one_string_where_a_list_is_meant_is_refused(client, call):
     with pytest.raises(TypeError, match="not one string"):
-        eval(call, {"client": client})
+        eval(f"client.{call}", {"client": client})

@@ -201,12 +201,13 @@ function listed(options: { allowedHosts?: Iterable<string>; scopes?: Iterable<st
   const { allowedHosts, scopes, ...others } = options;
   return given({
     ...others,
-    allowedHosts: allowedHosts && hosts(allowedHosts),
-    scopes: scopes && [...scopes],
+    allowedHosts: allowedHosts && several("allowedHosts", allowedHosts),
+    scopes: scopes && several("scopes", scopes),
   });
 }
 
-function hosts(named: Iterable<string>): string[] {
-  if (typeof named === "string") throw new TypeError("allowedHosts is a list of hosts, not one string");
-  return [...named];
+/** A string can be looped over as well, letter by letter, which nobody means. */
+function several(name: string, given: Iterable<string>): string[] {
+  if (typeof given === "string") throw new TypeError(`${name} is a list, not one string`);
+  return [...given];
 }

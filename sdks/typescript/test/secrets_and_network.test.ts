@@ -59,9 +59,10 @@ describe("secrets", () => {
     expect(server.seen.at(-1)?.query).toEqual({ external_user_id: "u" });
   });
 
-  test("take a list of hosts, not one", async ({ sandbox }) => {
+  test("take lists of hosts and scopes, not one", async ({ sandbox }) => {
     const options = { name: "k", value: "v", allowedHosts: "api.openai.com" };
-    await expect(sandbox.secrets.set(options)).rejects.toThrow("a list of hosts");
+    await expect(sandbox.secrets.set(options)).rejects.toThrow("allowedHosts is a list");
+    await expect(sandbox.secrets.connect("github", { scopes: "repo" })).rejects.toThrow("scopes is a list");
   });
 
   test("are bound and unbound", async ({ server, client }) => {

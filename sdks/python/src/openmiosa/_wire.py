@@ -3,7 +3,7 @@
 import contextlib
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -31,6 +31,13 @@ def path(*segments: str) -> str:
 def given(**values: Any) -> dict[str, Any]:
     """The arguments that the caller gave, as JSON can carry them."""
     return {name: _plain(value) for name, value in values.items() if value is not None}
+
+
+def several(name: str, values: Iterable[str] | None) -> list[str] | None:
+    """An argument that is a list; a string is iterable as well, letter by letter, which nobody means."""
+    if isinstance(values, str):
+        raise TypeError(f"{name} is a list, not one string")
+    return None if values is None else list(values)
 
 
 def query(values: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class AsyncSecrets:
         its owner and `expose_as_env`, every sandbox of that owner has it, also those made later.
         """
         body = self._of(resource_id) | _wire.given(
-            name=name, value=value, expose_as_env=expose_as_env, allowed_hosts=None if allowed_hosts is None else list(allowed_hosts),
+            name=name, value=value, expose_as_env=expose_as_env, allowed_hosts=_wire.several("allowed_hosts", allowed_hosts),
             type=type, scope=scope, provider=provider, refresh_token=refresh_token, workspace_id=workspace_id, owner_user_id=owner_user_id,
             external_user_id=external_user_id, external_workspace_id=external_workspace_id, expires_at=expires_at, metadata=metadata,
         )  # fmt: skip
@@ -89,7 +89,7 @@ class AsyncSecrets:
         metadata: Mapping[str, Any] | None = None,
     ) -> Secret:
         """Replace the value. Placeholders stay; when this returns, no new request uses the old value."""
-        hosts = None if allowed_hosts is None else list(allowed_hosts)
+        hosts = _wire.several("allowed_hosts", allowed_hosts)
         body = _wire.given(value=new_value, refresh_token=refresh_token, expires_at=expires_at, allowed_hosts=hosts, metadata=metadata)
         return _secret(await self._transport.request("PATCH", _wire.path("egress", "secrets", secret), params=self._resource, json=body))
 
@@ -114,7 +114,7 @@ class AsyncSecrets:
     ) -> AsyncConnection:
         """Begin to connect an account: show the URL (or, with flow="device", the code) to a person, then `wait_for_completion()`."""
         body = self._of(resource_id) | _wire.given(
-            provider=provider, expose_as_env=expose_as_env, flow=flow, scopes=None if scopes is None else list(scopes), scope=scope,
+            provider=provider, expose_as_env=expose_as_env, flow=flow, scopes=_wire.several("scopes", scopes), scope=scope,
             redirect_uri=redirect_uri, workspace_id=workspace_id, owner_user_id=owner_user_id, external_user_id=external_user_id,
             external_workspace_id=external_workspace_id,
         )  # fmt: skip
@@ -148,7 +148,7 @@ class AsyncSecrets:
         """Tokens by client credentials, fetched and renewed by the server; the client secret never has a placeholder."""
         body = self._of(resource_id) | _wire.given(
             name=name, token_url=token_url, client_id=client_id, client_secret=client_secret, expose_as_env=expose_as_env,
-            scopes=None if scopes is None else list(scopes), allowed_hosts=None if allowed_hosts is None else list(allowed_hosts),
+            scopes=_wire.several("scopes", scopes), allowed_hosts=_wire.several("allowed_hosts", allowed_hosts),
             client_auth=client_auth, scope=scope, workspace_id=workspace_id, owner_user_id=owner_user_id, external_user_id=external_user_id,
             external_workspace_id=external_workspace_id,
         )  # fmt: skip

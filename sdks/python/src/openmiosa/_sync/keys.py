@@ -37,8 +37,8 @@ class ApiKeys:
         `ip_allowlist` are the addresses and networks that it may be used from; without one, any.
         """
         body = _wire.given(
-            name=name, scopes=_several(scopes), preset=preset, expires_at=expires_at, external_user_id=external_user_id,
-            description=description, metadata=metadata, ip_allowlist=_several(ip_allowlist),
+            name=name, scopes=_wire.several("scopes", scopes), preset=preset, expires_at=expires_at, external_user_id=external_user_id,
+            description=description, metadata=metadata, ip_allowlist=_wire.several("ip_allowlist", ip_allowlist),
         )  # fmt: skip
         return ApiKey.from_json(_envelope.one(self._transport.request("POST", "api-keys", json=body)))
 
@@ -51,7 +51,7 @@ class ApiKeys:
         name: str | None = None,
     ) -> ApiKey:
         """Make a key that sees what belongs to one of your own users, and nothing else."""
-        body = _wire.given(external_user_id=external_user_id, scopes=_several(scopes), expires_at=expires_at, name=name)
+        body = _wire.given(external_user_id=external_user_id, scopes=_wire.several("scopes", scopes), expires_at=expires_at, name=name)
         return ApiKey.from_json(_envelope.one(self._transport.request("POST", "api-keys/scoped", json=body)))
 
     def list(self, *, limit: int | None = None) -> Pages[ApiKey]:
@@ -75,8 +75,8 @@ class ApiKeys:
     ) -> ApiKey:
         """Change what is given, its scopes never to more than this key has; an empty `ip_allowlist` opens it to all addresses."""
         body = _wire.given(
-            name=name, scopes=_several(scopes), expires_at=expires_at, description=description, metadata=metadata,
-            ip_allowlist=_several(ip_allowlist),
+            name=name, scopes=_wire.several("scopes", scopes), expires_at=expires_at, description=description, metadata=metadata,
+            ip_allowlist=_wire.several("ip_allowlist", ip_allowlist),
         )  # fmt: skip
         return ApiKey.from_json(_envelope.one(self._transport.request("PATCH", _wire.path("api-keys", key_id), json=body)))
 
@@ -99,7 +99,7 @@ class ApiKeys:
 
     def save_preset(self, name: str, scopes: Iterable[str], *, description: str | None = None) -> KeyPreset:
         """Keep a set of scopes under a name, replacing what is there."""
-        body = _wire.given(name=name, scopes=_several(scopes), description=description)
+        body = _wire.given(name=name, scopes=_wire.several("scopes", scopes), description=description)
         return KeyPreset.from_json(_envelope.one(self._transport.request("POST", "api-keys/presets", json=body)))
 
     def delete_preset(self, name: str) -> None:
@@ -122,11 +122,6 @@ class Tokens:
         expires_in_seconds: int = 3600,
     ) -> ScopedToken:
         """A token for one of your own users, which sees what is theirs alone and ends by itself; use it as `api_key` of a client."""
-        body = _wire.given(user_id=user_id, workspace_id=workspace_id, scopes=_several(scopes), expires_in_seconds=expires_in_seconds)
+        several = _wire.several("scopes", scopes)
+        body = _wire.given(user_id=user_id, workspace_id=workspace_id, scopes=several, expires_in_seconds=expires_in_seconds)
         return ScopedToken.from_json(_envelope.one(self._transport.request("POST", "tokens/scoped", json=body)))
-
-
-def _several(given: Iterable[str] | None) -> builtins.list[str] | None:
-    if isinstance(given, str):
-        raise TypeError(f"a list is expected, not one string: {given!r}")
-    return None if given is None else builtins.list(given)

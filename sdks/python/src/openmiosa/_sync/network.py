@@ -58,9 +58,7 @@ class Network:
 
         Without hosts the rules there are stay; where there are none, NoRulesError lists the hosts observed.
         """
-        if isinstance(hosts, str):
-            raise TypeError("hosts is a list of hosts, not one string")
-        body = self._resource | _wire.given(hosts=None if hosts is None else list(hosts))
+        body = self._resource | _wire.given(hosts=_wire.several("hosts", hosts))
         return Policy.from_json(_envelope.one(self._transport.request("POST", "egress/lockdown", json=body), "policy"))
 
     def observe(self) -> Policy:
@@ -114,7 +112,5 @@ class Network:
         return [PendingHost.from_json(item) for item in _envelope.many(reply)]
 
     def _rule(self, host: str, effect: str, *, methods: Iterable[str] | None, **options: Any) -> Rule:
-        if isinstance(methods, str):
-            raise TypeError("methods is a list of methods, not one string")
-        body = self._resource | _wire.given(host=host, effect=effect, methods=None if methods is None else list(methods), **options)
+        body = self._resource | _wire.given(host=host, effect=effect, methods=_wire.several("methods", methods), **options)
         return Rule.from_json(_envelope.one(self._transport.request("POST", "egress/allowlist", json=body), "rule"))
