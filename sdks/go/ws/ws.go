@@ -20,6 +20,7 @@ import (
 	"net/url"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/coder/websocket"
 	openmiosa "github.com/openmiosa/openmiosa/sdks/go"
@@ -62,6 +63,7 @@ type Terminal struct {
 	exited chan struct{}
 	once   sync.Once
 	code   int
+	lost   atomic.Int64
 }
 
 // Shell starts a command (a shell when none is given) and connects to it; Close hangs it up.
@@ -158,6 +160,9 @@ func (t *Terminal) ExitCode() (int, bool) {
 	return t.code, true
 }
 
+// Lost is how many bytes of its output came faster than they were read, and could not be kept by the server.
+func (t *Terminal) Lost() int64 { return t.lost.Load() }
+
 // Close hangs it up; a command that still runs is ended. It does not fail: whoever closes first, the connection is closed.
 func (t *Terminal) Close() error {
 	if t.over() {
@@ -183,8 +188,17 @@ func (t *Terminal) control(message []byte) {
 	var said struct {
 		Type     string `json:"type"`
 		ExitCode *int   `json:"exit_code"`
+		// From and To are where a gap in the output begins and ends.
+		From int64 `json:"from"`
+		To   int64 `json:"to"`
 	}
-	if json.Unmarshal(message, &said) != nil || said.Type != "exit" {
+	if json.Unmarshal(message, &said) != nil {
+		return
+	}
+	if said.Type == "gap" {
+		t.lost.Add(said.To - said.From)
+	}
+	if said.Type != "exit" {
 		return
 	}
 	t.once.Do(func() {

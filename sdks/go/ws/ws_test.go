@@ -95,6 +95,22 @@ func TestPipesTellStandardErrorApart(t *testing.T) {
 	}
 }
 
+func TestOutputThatWasLostIsCounted(t *testing.T) {
+	sandbox := sandboxOf(t, speaking(t, func(ctx context.Context, conn *websocket.Conn, _ *http.Request) {
+		for _, text := range []string{`{"type":"gap","from":10,"to":14}`, `{"type":"gap","from":20,"to":21}`, `{"type":"exit","exit_code":0}`} {
+			_ = conn.Write(ctx, websocket.MessageText, []byte(text))
+		}
+	}))
+	terminal, err := ws.Shell(context.Background(), sandbox, nil)
+	must(t, err)
+	defer terminal.Close()
+	_, err = terminal.Wait(context.Background())
+	must(t, err)
+	if terminal.Lost() != 5 {
+		t.Fatalf("got %d", terminal.Lost())
+	}
+}
+
 func TestTheOptionsAreSpelled(t *testing.T) {
 	asked := make(chan string, 1)
 	sandbox := sandboxOf(t, speaking(t, func(ctx context.Context, conn *websocket.Conn, r *http.Request) {

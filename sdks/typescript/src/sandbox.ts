@@ -4,7 +4,7 @@ import { Audit } from "./audit.js";
 import { Env } from "./env.js";
 import { one } from "./envelope.js";
 import { NotFoundError, SandboxFailedError, TransportError, WaitTimeoutError } from "./errors.js";
-import { type Exec, execOf, linesOf, Processes, textOf } from "./exec.js";
+import { type Command, type Exec, execOf, linesOf, Processes, textOf } from "./exec.js";
 import { Files } from "./files.js";
 import { Artifacts, Metrics, Readiness, Resources, SandboxInfo, Usage } from "./models/index.js";
 import { Network } from "./network.js";
@@ -205,8 +205,8 @@ export class Sandbox {
     yield* linesOf(await this.#transport.events("GET", this.#path("logs", "stream"), { signal: options.signal }));
   }
 
-  /** Start a command, or a shell when none is given, at a terminal, and talk to it. */
-  async shell(command?: string, options: ShellOptions = {}): Promise<Terminal> {
+  /** Start a command, or a shell when none is given, at a terminal, and talk to it. A string goes to a shell, a list is run as it is. */
+  async shell(command?: Command, options: ShellOptions = {}): Promise<Terminal> {
     return openTerminal(this.#transport, this.id, command, options);
   }
 

@@ -1,6 +1,7 @@
 /** A command with its standard streams, or a whole terminal, over a WebSocket. */
 
 import { ConnectionLostError } from "./errors.js";
+import type { Command } from "./exec.js";
 import type { TerminalOutput } from "./models/index.js";
 import type { CallOptions, Transport, WebSocketLike } from "./transport.js";
 import { objectOf, path } from "./wire.js";
@@ -22,12 +23,13 @@ export interface ShellOptions extends CallOptions {
 export async function openTerminal(
   transport: Transport,
   sandboxId: string,
-  command: string | undefined,
+  command: Command | undefined,
   options: ShellOptions,
 ): Promise<Terminal> {
   const { cwd, env = {}, rows = 24, cols = 80, tty = true } = options;
   const query = new URLSearchParams({ rows: String(rows), cols: String(cols), tty: String(tty) });
-  if (command !== undefined) query.set("command", command);
+  if (typeof command === "string") query.set("command", command);
+  else for (const part of command ?? []) query.append("argv", part);
   if (cwd !== undefined) query.set("cwd", cwd);
   for (const [name, value] of Object.entries(env)) query.append("env", `${name}=${value}`);
   options.signal?.throwIfAborted();

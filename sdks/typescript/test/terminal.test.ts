@@ -122,6 +122,13 @@ describe("a terminal", () => {
     expect(terminal.lost).toBe(15);
   });
 
+  test("has a list as it is in its query", async ({ box, far }) => {
+    await using _ = await box.shell(["printf", "%s\n", "a b"]);
+    const query = new URL(far.path, far.url).searchParams;
+    expect(query.getAll("argv")).toEqual(["printf", "%s\n", "a b"]);
+    expect(query.has("command")).toBe(false);
+  });
+
   test("has command and surroundings in its query, and the key nowhere near it", async ({ box, far }) => {
     await using _ = await box.shell("top -d 1", { cwd: "/tmp", env: { A: "1", B: "x y" }, rows: 30, cols: 100 });
     const url = new URL(far.path, far.url);
