@@ -89,15 +89,15 @@ func (t *tail) place(ctx context.Context) error {
 
 // connection follows one connection to its end; true when the caller has enough.
 func (t *tail) connection(ctx context.Context, lost *outage, yield func(Event, error) bool) (bool, error) {
-	path := "events/stream"
+	// The tenant's stream carries more than calls.
+	path, query := "events/stream", object{"types": "audit"}
 	if t.scope.sandbox != "" {
 		own, err := pathOf("sandboxes", t.scope.sandbox, "audit", "stream")
 		if err != nil {
 			return false, err
 		}
-		path = own
+		path, query = own, object{}
 	}
-	query := object{}
 	if t.last != "" {
 		query["after"] = t.last
 	}

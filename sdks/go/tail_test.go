@@ -175,6 +175,7 @@ func TestTheTenantsTailHasItsOwnStream(t *testing.T) {
 	server, _ := withHistory(t)
 	server.on("GET /events/stream", reply{chunks: []string{opening, eventFrame(2)}})
 	same(t, take(t, server.client().Audit, 1, nil), "evt_2")
+	same(t, server.requests("GET /events/stream")[0].query["types"], "audit")
 }
 
 func TestManyEventsAreRememberedAndNotForEver(t *testing.T) {
