@@ -28,6 +28,8 @@ async def test_an_error_is_readable_by_all_three_published_clients(api: Api) -> 
         (b'"text"', 400, "INVALID_JSON"),
         (b'{"name": "a", "name": "b"}', 400, "INVALID_JSON"),
         (b'{"name": NaN}', 400, "INVALID_JSON"),
+        (b'{"name": "x", "metadata": {"n": -1e999}}', 400, "INVALID_JSON"),
+        (b'{"name": "x", "metadata": {"n": 1' + b"0" * 5000 + b"}}", 400, "INVALID_JSON"),
         (b"\xff\xfe{}", 400, "INVALID_JSON"),
         (b'{"name": "\\ud800"}', 400, "INVALID_JSON"),
         (b'{"name": "a\\u0000b"}', 400, "INVALID_JSON"),

@@ -99,3 +99,11 @@ async def test_a_stream_that_a_ticket_opened_ends_with_the_overlap_of_the_text_t
     ticket = (await api.client.post("/sse/ticket", headers=api.as_key(token))).json()["ticket"]
     holder = await identity.authenticate_ticket(ticket)
     await asyncio.wait_for(identity.until_invalid(holder, look_every=0.1), 10)
+
+
+async def test_a_number_that_no_answer_can_hold_is_refused_before_it_breaks_every_list(api: Api) -> None:
+    token = await token_for(api, "u1", "keys:write")
+    body = b'{"name": "x", "external_user_id": "u1", "metadata": {"n": 1e999}}'
+    answer = await api.client.post("/api-keys", content=body, headers=api.as_key(token["token"]))
+    assert (await api.client.get("/api-keys")).status_code == 200
+    assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_JSON")

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ..errors import BadRequest, Invalid, TooLarge
 
 JSON_LIMIT = 2**20
+_DIGITS = 300  # of a whole number: what a client reads as a float is finite then, and nobody counts further
 _CLOSE = 0.84  # difflib's ratio; `alowed_hosts`, `allowed_host` and `allow_hosts` reach it, the wire's own near-twins do not
 
 
@@ -90,7 +92,7 @@ def _object(content: bytes) -> dict[str, Any]:
         return {}
     try:
         text = content.decode()
-        given = json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_no_constant)
+        given = json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_no_constant, parse_float=_finite, parse_int=_sane)
         if "\\u" in text:
             _refuse_unstorable(given)
     except UnicodeDecodeError:
@@ -113,6 +115,20 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> float:
     raise BadRequest(f"{name} is no JSON", code="INVALID_JSON")
+
+
+def _finite(text: str) -> float:
+    # What JSON cannot write again would break every answer that it is part of.
+    number = float(text)
+    if not math.isfinite(number):
+        raise BadRequest("a number in the body is too large", code="INVALID_JSON")
+    return number
+
+
+def _sane(text: str) -> int:
+    if len(text) > _DIGITS:
+        raise BadRequest("a number in the body is too large", code="INVALID_JSON")
+    return int(text)
 
 
 def _refuse_unstorable(given: Any) -> None:
