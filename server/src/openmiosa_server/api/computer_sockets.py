@@ -104,7 +104,7 @@ def _environment(given: list[str]) -> dict[str, str]:
         if text.startswith("{"):
             try:
                 env |= {str(name): str(value) for name, value in json.loads(text).items()}
-            except (ValueError, AttributeError):
+            except (ValueError, AttributeError, RecursionError):
                 raise Invalid("env is a JSON object, or NAME=VALUE", details={"field": "env"}) from None
         elif equals:
             env[name] = value

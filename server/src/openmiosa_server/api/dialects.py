@@ -100,7 +100,7 @@ async def control(execution: Execution, running: Running, text: str) -> None:
     try:
         said: Any = json.loads(text)
         kind = said["type"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise Invalid("a text frame is a JSON object with a type") from None
     if kind == "resize":
         await execution.resize(running, size(said.get("rows"), said.get("cols")))
@@ -116,7 +116,7 @@ def size(rows: Any, cols: Any) -> Pty:
     """A terminal's size."""
     try:
         wanted = Pty(rows=int(rows), cols=int(cols))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise Invalid("rows and cols are numbers", details={"field": "rows"}) from None
     if not (1 <= wanted.rows <= WIDEST and 1 <= wanted.cols <= WIDEST):
         raise Invalid(f"rows and cols are between 1 and {WIDEST}", details={"field": "rows"})
