@@ -60,6 +60,13 @@ def test_sandboxes_are_made_listed_and_removed(cli, server):
     assert server.requests("POST", "/sandboxes")[0].body == {"name": "agent", "env": {"A": "1"}}
 
 
+def test_of_several_that_are_removed_the_ones_before_a_failure_are_named(cli, server):
+    server.on("DELETE", "/sandboxes/agent", server.reply(204))
+    ran = cli("sandbox", "rm", "agent", "agent", "nobody", "agent", code=1)
+    assert ran.stderr.startswith("Done before this one failed: agent, agent.\nError:")
+    assert json.loads(cli("sandbox", "rm", "agent", "nobody", "--json", code=1).stderr)["error"]["status"] == 404
+
+
 def test_json_is_json_with_whole_ids(cli, server):
     server.answers("GET", "/sandboxes", {"data": [RUNNING]})
     assert json.loads(cli("sandbox", "list", "--json").stdout)[0]["id"] == RUNNING["id"]

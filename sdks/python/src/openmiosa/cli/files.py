@@ -76,8 +76,7 @@ def rm(
         raise UsageError("name a file to remove")
     with client(common) as api:
         files = api.sandboxes.get(name).files
-        for path in paths:
-            files.delete(path, recursive=recursive)
+        output.each(paths, lambda path: files.delete(path, recursive=recursive), common)
     output.done({"removed": list(paths)}, f"Removed: {', '.join(paths)}.", common)
 
 

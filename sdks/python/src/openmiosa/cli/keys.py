@@ -86,8 +86,7 @@ def rm(*keys: Key, common: Common = DEFAULTS) -> None:
     if not keys:
         raise UsageError("name a key, by id")
     with client(common) as api:
-        for key in keys:
-            api.api_keys.delete(key)
+        output.each(keys, api.api_keys.delete, common)
     ended = f"{keys[0]} opens" if len(keys) == 1 else f"{', '.join(keys)} open"
     output.done({"deleted": keys[0] if len(keys) == 1 else list(keys)}, f"{ended} nothing any more.", common)
 

@@ -66,9 +66,7 @@ def rm(*rules: str, sandbox: Sandbox = None, tenant: Tenant = False, common: Com
     if not rules:
         raise UsageError("name a rule, by id or by host")
     with client(common) as api:
-        network = _network(api, sandbox, tenant)
-        for rule in rules:
-            network.remove(rule)
+        output.each(rules, _network(api, sandbox, tenant).remove, common)
     output.done({"removed": list(rules)}, f"Removed: {', '.join(rules)}.", common)
 
 
@@ -210,7 +208,7 @@ def _rules(
     with client(common) as api:
         network = _network(api, sandbox, tenant)
         add = network.allow if effect == "allow" else network.deny
-        made = [add(host, **options) for host in hosts]
+        made = output.each(hosts, lambda host: add(host, **options), common)
     output.done(made, f"{'Allowed' if effect == 'allow' else 'Denied'}: {', '.join(rule.host for rule in made)}.", common)
 
 

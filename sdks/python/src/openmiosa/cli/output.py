@@ -5,11 +5,12 @@ import itertools
 import json
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO, TypeVar
 
 from .._text import plain
+from ..errors import MiosaError
 from ..models import Record
 from .options import Common
 
@@ -52,6 +53,19 @@ def done(fields: Any, sentence: str, common: Common) -> None:
         emit(as_json(fields))
     else:
         say(sentence)
+
+
+def each(given: Iterable[str], act: Callable[[str], T], common: Common) -> list[T]:
+    """Do it for each; when one of them fails, a person learns which were done before it."""
+    names, results = list(given), []
+    for number, name in enumerate(names):
+        try:
+            results.append(act(name))
+        except MiosaError:
+            if number and not common.json:
+                print(wrapped(plain(f"Done before this one failed: {', '.join(names[:number])}.")), file=sys.stderr)
+            raise
+    return results
 
 
 def say(sentence: str) -> None:

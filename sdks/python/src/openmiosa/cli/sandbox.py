@@ -88,8 +88,10 @@ def usage(name: Box, /, *, common: Common = DEFAULTS) -> None:
     """Show how long a sandbox has lived, what it may use and what it uses."""
     with client(common) as api:
         sandbox = api.sandboxes.get(name)
-        known = {**output.as_json(sandbox.usage()), **output.as_json(sandbox.metrics())}
-    output.record({field: value for field, value in known.items() if field != "unknown"}, common)
+        said = (sandbox.usage(), sandbox.metrics())
+    # What this version does not know is for programs.
+    known = {name: value for one in said for name, value in output.as_json(one).items() if common.json or name not in one.unknown}
+    output.record(known, common)
 
 
 @app.command
@@ -98,8 +100,7 @@ def rm(*names: Boxes, common: Common = DEFAULTS) -> None:
     if not names:
         raise UsageError("name a sandbox")
     with client(common) as api:
-        for name in names:
-            api.sandboxes.delete(name)
+        output.each(names, api.sandboxes.delete, common)
     output.done({"destroyed": list(names)}, f"Destroyed: {', '.join(names)}.", common)
 
 

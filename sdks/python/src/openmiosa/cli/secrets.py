@@ -93,8 +93,7 @@ def rm(*names: Secret, sandbox: Sandbox = None, common: Common = DEFAULTS) -> No
     if not names:
         raise UsageError("name a secret")
     with client(common) as api:
-        for name in names:
-            _secrets(api, sandbox).delete(name)
+        output.each(names, _secrets(api, sandbox).delete, common)
     which = f"{names[0]} is removed. No request uses it" if len(names) == 1 else f"{', '.join(names)} are removed. No request uses them"
     output.done({"deleted": names[0] if len(names) == 1 else list(names)}, f"{which} any more.", common)
 

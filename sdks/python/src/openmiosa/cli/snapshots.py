@@ -53,7 +53,5 @@ def rm(name: Box, /, *snapshots: Snapshot, common: Common = DEFAULTS) -> None:
     if not snapshots:
         raise UsageError("name a snapshot")
     with client(common) as api:
-        kept = api.sandboxes.get(name).snapshots
-        for one in snapshots:
-            kept.delete(one)
+        output.each(snapshots, api.sandboxes.get(name).snapshots.delete, common)
     output.done({"deleted": list(snapshots)}, f"Forgotten: {', '.join(snapshots)}.", common)
