@@ -1,6 +1,7 @@
 """`openmiosa network`: which hosts sandboxes may call."""
 
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
@@ -18,46 +19,35 @@ if TYPE_CHECKING:
 
 app = App(name="network", help="Decide which hosts sandboxes may call.")
 
-Methods = Annotated[list[str] | None, Parameter(name="--method", negative=(), help="only these methods (repeat)")]
 Mode = Annotated[Literal["audit_only", "enforce"], Parameter(help="record and let pass, or let only the rules pass")]
-Port = Annotated[int | None, Parameter(help="only this port; default: any")]
-Note = Annotated[str | None, Parameter(help="why, for whoever reads the rules")]
-InPolicy = Annotated[str | None, Parameter(name="--policy", help="id of the policy that gets the rule; default: the usual one")]
-PathGlob = Annotated[str | None, Parameter(name="--path", help="only paths that match, such as /v1/*")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Narrowed:
+    """What a rule holds for, beside its host."""
+
+    method: Annotated[list[str] | None, Parameter(negative=(), help="only these methods (repeat)")] = None
+    path: Annotated[str | None, Parameter(help="only paths that match, such as /v1/*")] = None
+    port: Annotated[int | None, Parameter(help="only this port; default: any")] = None
+    note: Annotated[str | None, Parameter(help="why, for whoever reads the rules")] = None
+    policy: Annotated[str | None, Parameter(help="id of the policy that gets the rule; default: the usual one")] = None
+
+    def given(self) -> dict[str, Any]:
+        """As the SDK calls them."""
+        return {"methods": self.method, "path_glob": self.path, "port": self.port, "note": self.note, "policy_id": self.policy}
 
 
 @app.command
-def allow(
-    *hosts: str,
-    sandbox: Sandbox = None,
-    tenant: Tenant = False,
-    method: Methods = None,
-    path: PathGlob = None,
-    port: Port = None,
-    note: Note = None,
-    policy: InPolicy = None,
-    common: Common = DEFAULTS,
-) -> None:
+def allow(*hosts: str, sandbox: Sandbox = None, tenant: Tenant = False, narrowed: Narrowed = Narrowed(), common: Common = DEFAULTS) -> None:
     """Let hosts be called: exact, *.suffix, or a CIDR for literal addresses."""
-    options = {"methods": method, "path_glob": path, "port": port, "note": note, "policy_id": policy}
-    _rules(hosts, "allow", sandbox, tenant, options=options, common=common)
+    _rules(hosts, "allow", sandbox, tenant, narrowed=narrowed, common=common)
 
 
 @app.command
-def deny(
-    *hosts: str,
-    sandbox: Sandbox = None,
-    tenant: Tenant = False,
-    method: Methods = None,
-    path: PathGlob = None,
-    port: Port = None,
-    note: Note = None,
-    policy: InPolicy = None,
-    common: Common = DEFAULTS,
-) -> None:
+def deny(*hosts: str, sandbox: Sandbox = None, tenant: Tenant = False, narrowed: Narrowed = Narrowed(), common: Common = DEFAULTS) -> None:
     """Never let hosts be called, whatever else allows them."""
-    options = {"methods": method, "path_glob": path, "port": port, "note": note, "policy_id": policy}
-    _rules(hosts, "deny", sandbox, tenant, options=options, common=common)
+    _rules(hosts, "deny", sandbox, tenant, narrowed=narrowed, common=common)
 
 
 @app.command
@@ -194,21 +184,13 @@ def update_policy(
     output.done(changed, f"{changed.name or changed.id} is changed ({changed.mode}).", common)
 
 
-def _rules(
-    hosts: tuple[str, ...],
-    effect: str,
-    sandbox: str | None,
-    tenant: bool,
-    *,
-    options: dict[str, Any],
-    common: Common,
-) -> None:
+def _rules(hosts: tuple[str, ...], effect: str, sandbox: str | None, tenant: bool, *, narrowed: Narrowed, common: Common) -> None:
     if not hosts:
         raise UsageError(f"name a host to {effect}")
     with client(common) as api:
         network = _network(api, sandbox, tenant)
         add = network.allow if effect == "allow" else network.deny
-        made = output.each(hosts, lambda host: add(host, **options), common)
+        made = output.each(hosts, lambda host: add(host, **narrowed.given()), common)
     output.done(made, f"{'Allowed' if effect == 'allow' else 'Denied'}: {', '.join(rule.host for rule in made)}.", common)
 
 

@@ -45,8 +45,7 @@ def kill(name: Box, /, *pids: Pid, common: Common = DEFAULTS) -> None:
         raise UsageError(f"name a process; `openmiosa sandbox ps {name}` lists them")
     with client(common) as api:
         sandbox = api.sandboxes.get(name)
-        for pid in pids:
-            sandbox.processes.stop(pid)
+        output.each(map(str, pids), lambda pid: sandbox.processes.stop(int(pid)), common)
     output.done({"ended": list(pids)}, f"Ended: {', '.join(map(str, pids))}.", common)
 
 
