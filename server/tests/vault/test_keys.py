@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from openmiosa_server.errors import Unavailable
-from openmiosa_server.link.uvicorn_server import Embedded, protocol_for
+from openmiosa_server.link.uvicorn_server import embedded, protocol_for
 from openmiosa_server.vault.envelopes import Damaged, seal, unseal
 from openmiosa_server.vault.keys import FileKey, SealedKey, TransitKey, open_key
 from openmiosa_server.vault.keys.base import WrongKey
@@ -45,7 +45,7 @@ class Engine:
 async def engine(tmp_path):
     engine = Engine()
     listener = socket.create_server(("127.0.0.1", 0))
-    server = Embedded(engine.app(), protocol_for(lambda connection: True))
+    server = embedded(engine.app(), protocol_for(lambda connection: True))
     await server.start(listener)
     engine.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     engine.token_file = tmp_path / "token"
