@@ -1,5 +1,6 @@
 """Both published clients on one stage; and the table at the end of the run."""
 
+import dataclasses
 import importlib.metadata
 from collections.abc import Iterator
 from typing import Any
@@ -39,7 +40,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for mark in item.iter_markers():
             if any(mark.name == known.partition("(")[0] for known in MARKS):
-                item.user_properties.append(("published", _line(item, mark)))
+                # Plain values: a report may have to travel from another process.
+                item.user_properties.append(("published", dataclasses.astuple(_line(item, mark))))
 
 
 class Reporter:

@@ -34,8 +34,9 @@ class Ledger:
 
     def note(self, test: str, properties: Iterable[tuple[str, Any]], passed: bool) -> None:
         """One report of one test: there may be several, and it passes when all did."""
-        for name, line in properties:
+        for name, values in properties:
             if name == "published":
+                line = Line(*values)
                 self.outcomes[(test, line)] = self.outcomes.get((test, line), True) and passed
 
     def table(self) -> list[str]:
